@@ -1,0 +1,1 @@
+//! Plays the internet for a subject.

@@ -1,0 +1,1 @@
+//! Keeps the lab's own state on disk.

@@ -1,0 +1,1 @@
+//! Makes kernel calls safe to use.

@@ -1,0 +1,1 @@
+//! Builds the world that a subject lives in.

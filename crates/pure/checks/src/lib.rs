@@ -1,0 +1,1 @@
+//! Holds events against claims.

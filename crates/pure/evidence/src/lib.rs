@@ -1,0 +1,1 @@
+//! Tells whether a bundle is whole, with the name of its signer.

@@ -1,0 +1,1 @@
+//! Plants data that can be recognised under its transforms.

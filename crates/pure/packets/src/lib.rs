@@ -1,0 +1,1 @@
+//! Turns captured packets into flows.

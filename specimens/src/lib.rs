@@ -1,0 +1,1 @@
+//! Misbehaves harmlessly, with an honest twin for each misdeed.

@@ -85,7 +85,8 @@ impl UnverifiedBundle {
         let manifest = self.signed(MANIFEST, &statement)?;
         let results = self.signed(RESULTS, &statement)?;
         let report = self.signed(REPORT, &statement)?;
-        let manifest: Manifest = document::parse(&manifest).map_err(BundleError::Manifest)?;
+        let manifest: Manifest =
+            document::parse_document(&manifest).map_err(BundleError::Manifest)?;
         let parts = self.listed(&manifest)?;
         Ok(Bundle { parts, results, report, statement, signed_by })
     }

@@ -23,8 +23,8 @@ mod part;
 pub use bundle::{Bundle, BundleError, ENVELOPE, MANIFEST, REPORT, RESULTS, UnverifiedBundle};
 pub use document::{
     Attribute, Campaign, Choice, DocumentError, Environment, InventoryFile, Manifest, Network,
-    Package, Part, PlannedRun, Statement, Subject, Tool, WorldKind, parse_lines, to_canonical,
-    to_lines,
+    Package, Part, PlannedRun, Statement, Subject, Tool, WorldKind, parse_document, parse_lines,
+    to_canonical, to_lines,
 };
 pub use envelope::{Envelope, EnvelopeError, PublicKey, SignedBy};
 pub use part::{MAX_PART_BYTES, MAX_PARTS, MAX_TOTAL_BYTES, PartName, PartNameError};

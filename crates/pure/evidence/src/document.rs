@@ -160,10 +160,6 @@ pub struct PlannedRun {
     pub configured: bool,
     /// The phases that run, by name.
     pub phases: Vec<String>,
-    /// Address of the subject on the link.
-    pub subject_address: String,
-    /// Hardware address of the subject on the link.
-    pub subject_mac: String,
 }
 
 /// Something the lab chose by itself.

@@ -101,8 +101,8 @@ fn questions(results: &Results) -> Markup {
     html! {
         section #questions {
             h2 { "Questions" }
-            div.table { table {
-                thead { tr { th scope="col" { "" } th scope="col" { "Question" } th scope="col" { "State" } th scope="col" { "Checks" } } }
+            div.table role="group" aria-label="Table" tabindex="0" { table {
+                thead { tr { th scope="col" { "Id" } th scope="col" { "Question" } th scope="col" { "State" } th scope="col" { "Checks" } } }
                 tbody { @for question in &results.questions {
                     tr {
                         th scope="row" { (question.id) }
@@ -129,7 +129,7 @@ fn read_and_sent(results: &Results) -> Markup {
                 @let open = run.name == "A1";
                 details open[open] {
                     summary { "Run " (run.name) ", " (text::duration(run.took_ms)) ", " (run.events) " events" }
-                    div.picture { (drawing::timeline(&run.name, &seen.phases, &seen.timeline)) }
+                    div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::timeline(&run.name, &seen.phases, &seen.timeline)) }
                 }
             }
             h3 { "Identifiers" }
@@ -148,7 +148,7 @@ fn read_and_sent(results: &Results) -> Markup {
             h3 { "Programs" }
             (programs(results))
             h3 { "Bytes must add up" }
-            div.table { table {
+            div.table role="group" aria-label="Table" tabindex="0" { table {
                 thead { tr { th scope="col" { "Run" } th scope="col" { "On the link" } th scope="col" { "Sent by processes" } th scope="col" { "Read in clear" } th scope="col" { "Opaque" } } }
                 tbody { @for row in &seen.conservation {
                     tr { th scope="row" { (row.run) } td { (text::bytes(row.link_bytes)) } td { (text::bytes(row.process_bytes)) } td { (text::bytes(row.explained_bytes)) } td { (text::bytes(row.opaque_bytes)) } }
@@ -161,7 +161,7 @@ fn read_and_sent(results: &Results) -> Markup {
 fn destinations(results: &Results) -> Markup {
     html! {
         @if results.seen.destinations.is_empty() { p { "Nothing was sent." } } @else {
-            div.table { table {
+            div.table role="group" aria-label="Table" tabindex="0" { table {
                 thead { tr { th scope="col" { "Host" } th scope="col" { "Service" } th scope="col" { "Sender" } th scope="col" { "Sent" } th scope="col" { "Received" } th scope="col" { "Runs" } th scope="col" { "Claimed" } th scope="col" { "For instance" } } }
                 tbody { @for to in &results.seen.destinations {
                     tr {
@@ -223,7 +223,7 @@ fn witnesses(results: &Results) -> Markup {
                 div.witness {
                     p { "Run " (path.run) ": " (path.files) " planted files can have gone this way."
                         @if let Some(why) = &path.refuted { " Refuted: " (why) "." } }
-                    div.picture { (drawing::path(path)) }
+                    div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::path(path)) }
                     (evidence(&path.evidence))
                 }
             }
@@ -236,7 +236,7 @@ fn claims(results: &Results) -> Markup {
         section #claims {
             h2 { "Claims" }
             p { "What the product file claims, what each claim permits, and what was seen of it. What goes beyond the claims stands with the checks." }
-            div.table { table {
+            div.table role="group" aria-label="Table" tabindex="0" { table {
                 thead { tr { th scope="col" { "Domain" } th scope="col" { "Claim" } th scope="col" { "Claimed" } th scope="col" { "Permits" } th scope="col" { "Seen" } th scope="col" { "State" } } }
                 tbody { @for claim in &results.claims {
                     tr {
@@ -299,7 +299,7 @@ fn residue(results: &Results) -> Markup {
         section #residue {
             h2 { "What differs on disk after run A1" }
             @if results.seen.residue.is_empty() { p { "Nothing." } } @else {
-                div.table { table {
+                div.table role="group" aria-label="Table" tabindex="0" { table {
                     thead { tr { th scope="col" { "Path" } th scope="col" { "Change" } th scope="col" { "Size" } th scope="col" { "Written by" } th scope="col" { "Claimed" } } }
                     tbody { @for row in &results.seen.residue {
                         tr { th scope="row" { code { (row.path) } } td { (row.change) } td.number { (text::bytes(row.bytes)) } td { @for writer in &row.writers { code { (writer) } " " } } td { (yes_or_no(row.claimed)) } }
@@ -336,7 +336,7 @@ fn made(results: &Results) -> Markup {
             }
             @if !made.choices.is_empty() { h3 { "What the lab chose by itself" } ul { @for choice in &made.choices { li { (choice) } } } }
             h3 { "Sources" }
-            div.table { table {
+            div.table role="group" aria-label="Table" tabindex="0" { table {
                 thead { tr { th scope="col" { "Run" } th scope="col" { "Source" } th scope="col" { "Emitted" } th scope="col" { "Received" } th scope="col" { "Lost" } th scope="col" { "Canaries seen" } } }
                 tbody { @for source in &made.sources {
                     tr { td { (source.run) } td { (source.source) } td.number { (source.emitted) } td.number { (source.received) } td.number { (source.lost) } td.number { (source.canaries) } }

@@ -1,0 +1,69 @@
+//! `cargo xtask fuzz`: libFuzzer on the stable toolchain.
+
+use std::process::ExitCode;
+
+use crate::packages::{self, Need};
+use crate::place::{Place, succeed};
+use crate::rooms::host;
+use crate::trouble::Trouble;
+
+/// Fuzzes one target for some seconds, or lists the targets. New inputs that reach new code are
+/// kept in the target's corpus; one that breaks it is kept under `fuzz/artifacts`.
+///
+/// # Errors
+/// When the engine cannot be built, or an input breaks the target.
+pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<ExitCode, Trouble> {
+    let known = targets(place)?;
+    let Some(name) = name else {
+        known.iter().for_each(|target| println!("{target}"));
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !known.iter().any(|target| target == name) {
+        let (name, known) = (name.to_owned(), known.join(", "));
+        return Err(Trouble::Unknown { kind: "fuzz target", name, known });
+    }
+    packages::provide(&[Need::Fuzz]);
+    let fuzz = place.root().join("fuzz");
+    let kept = fuzz.join("corpus").join(name);
+    let found = fuzz.join("artifacts").join(name);
+    for folder in [&kept, &found] {
+        std::fs::create_dir_all(folder).map_err(Trouble::file(folder))?;
+    }
+    let mut cargo = place.cargo(["run", "--release", "--features", "engine", "--bin", name]);
+    // A triple of its own keeps the flags below away from build scripts and macros, which would
+    // not link with them.
+    cargo.args(["--target", &host()?]).current_dir(&fuzz).env("RUSTFLAGS", FLAGS.join(" "));
+    cargo.env("CARGO_TARGET_DIR", place.target().join("fuzz")).arg("--");
+    cargo.arg(kept).arg(format!("-artifact_prefix={}/", found.display()));
+    cargo.arg(format!("-max_total_time={seconds}")).args(LIMITS);
+    succeed(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The names of the targets: one file each.
+fn targets(place: &Place) -> Result<Vec<String>, Trouble> {
+    let folder = place.root().join("fuzz/fuzz_targets");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(Trouble::file(&folder))? {
+        let path = entry.map_err(Trouble::file(&folder))?.path();
+        names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What makes a stable compiler count which code an input reaches; cargo-fuzz sets the same and
+/// adds a sanitizer, which only a nightly compiler has and which safe code can do without.
+const FLAGS: &[&str] = &[
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+    "-Cdebug-assertions",
+];
+
+/// An input that takes longer, or more memory, breaks the promise that parsers are bounded.
+const LIMITS: &[&str] = &["-timeout=5", "-rss_limit_mb=2048", "-max_len=65536"];

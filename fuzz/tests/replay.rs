@@ -5,8 +5,23 @@ use std::path::{Path, PathBuf};
 use watchglass_fuzz::{TARGETS, Target};
 
 #[test]
+fn bundle_survives_its_corpus() {
+    replay("bundle");
+}
+
+#[test]
 fn bytes_survives_its_corpus() {
     replay("bytes");
+}
+
+#[test]
+fn documents_survives_its_corpus() {
+    replay("documents");
+}
+
+#[test]
+fn envelope_survives_its_corpus() {
+    replay("envelope");
 }
 
 #[test]
@@ -23,6 +38,15 @@ fn every_target_has_its_function_its_file_and_its_corpus() {
     let names: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(stems("fuzz_targets"), names);
     assert_eq!(stems("corpus"), names);
+}
+
+#[test]
+fn the_seeds_of_the_signed_formats_still_verify() {
+    let kept = |name: &str| std::fs::read(here("corpus").join(name)).unwrap();
+    let log = watchglass_events::log::parse(&kept("event_log/whole")).unwrap();
+    assert_eq!((log.events.len(), log.cut), (3, None), "run `cargo run --example seeds`");
+    let envelope = watchglass_evidence::Envelope::parse(&kept("envelope/signed")).unwrap();
+    assert!(envelope.verify(&[]).is_ok(), "run `cargo run --example seeds`");
 }
 
 fn replay(name: &str) {

@@ -7,8 +7,9 @@ use crate::place::{Place, succeed};
 use crate::rooms::host;
 use crate::trouble::Trouble;
 
-/// Fuzzes one target for some seconds, or lists the targets. New inputs that reach new code are
-/// kept in the target's corpus; one that breaks it is kept under `fuzz/artifacts`.
+/// Fuzzes one target for some seconds, or lists the targets. It begins with the kept corpus and what
+/// earlier runs found. Inputs that reach new code go to `target/fuzz/found`, for a person to choose
+/// from; one that breaks the target goes to `fuzz/artifacts`.
 ///
 /// # Errors
 /// When the engine cannot be built, or an input breaks the target.
@@ -24,9 +25,9 @@ pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<Exi
     }
     packages::provide(&[Need::Fuzz]);
     let fuzz = place.root().join("fuzz");
-    let kept = fuzz.join("corpus").join(name);
-    let found = fuzz.join("artifacts").join(name);
-    for folder in [&kept, &found] {
+    let found = place.target().join("fuzz/found").join(name);
+    let breaking = fuzz.join("artifacts").join(name);
+    for folder in [&found, &breaking] {
         std::fs::create_dir_all(folder).map_err(Trouble::file(folder))?;
     }
     let mut cargo = place.cargo(["run", "--release", "--features", "engine", "--bin", name]);
@@ -34,7 +35,9 @@ pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<Exi
     // not link with them.
     cargo.args(["--target", &host()?]).current_dir(&fuzz).env("RUSTFLAGS", FLAGS.join(" "));
     cargo.env("CARGO_TARGET_DIR", place.target().join("fuzz")).arg("--");
-    cargo.arg(kept).arg(format!("-artifact_prefix={}/", found.display()));
+    // The engine writes to the first folder and only reads the others.
+    cargo.arg(found).arg(fuzz.join("corpus").join(name));
+    cargo.arg(format!("-artifact_prefix={}/", breaking.display()));
     cargo.arg(format!("-max_total_time={seconds}")).args(LIMITS);
     succeed(&mut cargo)?;
     Ok(ExitCode::SUCCESS)

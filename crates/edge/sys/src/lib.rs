@@ -1,1 +1,3 @@
 //! Makes kernel calls safe to use.
+
+pub mod trace;

@@ -50,8 +50,6 @@ fn campaign() -> Campaign {
         network: true,
         configured: true,
         phases: vec!["update".into(), "scan".into()],
-        subject_address: "192.0.2.2".into(),
-        subject_mac: "02:00:00:00:00:01".into(),
     };
     Campaign {
         schema: 1,

@@ -276,8 +276,9 @@ const ENVIRONMENT: &[&str] = &[
 
 const STREAM: &[&str] = &["std::io::stderr", "std::io::stdin", "std::io::stdout"];
 
-const STREAM_MACROS: &[&str] =
-    &["std::dbg", "std::eprint", "std::eprintln", "std::print", "std::println"];
+/// `print!` and its like are refused by the lints `print_stdout` and `print_stderr` of the workspace,
+/// which a test that says why it is skipped may expect.
+const STREAM_MACROS: &[&str] = &["std::dbg"];
 
 const THREAD: &[&str] = &[
     "std::thread::Builder::spawn",

@@ -56,7 +56,7 @@ fn check(root: &Path) -> Result<Vec<Finding>, Trouble> {
     let mut broken = arrows::check(&workspace);
     broken.extend(words::check(&workspace)?);
     broken.extend(unsafety::check(root, &workspace, &files)?);
-    broken.extend(reach::check(&workspace));
+    broken.extend(reach::check(&workspace)?);
     broken.extend(private::check(root, &files)?);
     broken.extend(clippy_files::check(root, &files)?);
     broken.extend(law::check(&workspace)?);

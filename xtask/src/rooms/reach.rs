@@ -1,27 +1,26 @@
 //! What a crate could do through the crates that it links.
 
+use std::collections::BTreeMap;
+
 use super::workspace::{Layer, Room, Workspace};
 use super::{Finding, Rule};
+use crate::trouble::Trouble;
 
 /// Checks that pure crates reach no crate that opens sockets, starts processes or calls the kernel,
 /// and that the offline checker and the thin command reach nothing of the lab.
-pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
-    workspace.rooms().flat_map(|room| check_room(workspace, room)).collect()
-}
-
-fn check_room(workspace: &Workspace, room: Room<'_>) -> Vec<Finding> {
-    let linked = workspace.linked(room.package);
-    let name = room.package.name.as_str();
+///
+/// # Errors
+/// When cargo cannot say what is linked.
+pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>, Trouble> {
     let mut broken = Vec::new();
-    for limit in LIMITS.iter().filter(|limit| limit.holds_for(room)) {
-        for forbidden in limit.forbidden {
-            if let Some(chain) = linked.get(forbidden) {
-                let says = format!("links {}: {}", chain.join(" → "), limit.reason);
-                broken.push(Rule::Reach.broken(name, says));
-            }
+    for room in workspace.rooms() {
+        let limits: Vec<_> = LIMITS.iter().filter(|limit| limit.holds_for(room)).collect();
+        if !limits.is_empty() {
+            let linked = workspace.linked(room.package)?;
+            broken.extend(limits.into_iter().flat_map(|limit| limit.broken_by(room, &linked)));
         }
     }
-    broken
+    Ok(broken)
 }
 
 /// Crates that some of ours must not link.
@@ -42,6 +41,12 @@ impl Limit {
             Whom::Pure => room.layer == Layer::Pure,
             Whom::Crate(name) => room.package.name == name,
         }
+    }
+
+    fn broken_by(&self, room: Room<'_>, linked: &BTreeMap<String, Vec<String>>) -> Vec<Finding> {
+        let found = self.forbidden.iter().filter_map(|name| linked.get(*name));
+        let says = |chain: &Vec<String>| format!("links {}: {}", chain.join(" → "), self.reason);
+        found.map(|chain| Rule::Reach.broken(&room.package.name, says(chain))).collect()
     }
 }
 

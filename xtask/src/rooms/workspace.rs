@@ -1,6 +1,7 @@
 //! The workspace as `cargo metadata` tells it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,8 +47,7 @@ impl Workspace {
     /// # Errors
     /// When cargo cannot read the manifests.
     pub(crate) fn read(root: &Path) -> Result<Self, Trouble> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = Command::new(cargo());
         command.args(["metadata", "--quiet", "--format-version", "1", "--filter-platform"]);
         let printed = output(command.arg(host()?).current_dir(root))?;
         let metadata: Metadata = serde_json::from_slice(&printed).map_err(|error| {
@@ -77,7 +77,8 @@ impl Workspace {
         self.metadata.packages.iter()
     }
 
-    /// The crates that depend on one by this name as it is built here, tests and build scripts too.
+    /// The crates that depend on one by this name on this machine, tests and build scripts too, with
+    /// every feature that some crate of the workspace asks for.
     pub(super) fn users_of(&self, name: &str) -> impl Iterator<Item = &Package> {
         let named = |id: &str| self.packages().find(|package| package.id == id);
         let nodes = self.metadata.resolve.nodes.iter();
@@ -96,32 +97,44 @@ impl Workspace {
         })
     }
 
-    /// What `package` links, directly or through others, each with the chain that leads to it.
-    /// Build scripts and tests are not linked.
-    pub(super) fn linked<'a>(&'a self, package: &'a Package) -> BTreeMap<&'a str, Vec<&'a str>> {
-        let names: BTreeMap<_, _> =
-            self.packages().map(|package| (package.id.as_str(), package.name.as_str())).collect();
-        let mut seen = BTreeSet::from([package.id.as_str()]);
-        let mut waiting = vec![(package.id.as_str(), Vec::new())];
-        let mut linked = BTreeMap::new();
-        while let Some((id, chain)) = waiting.pop() {
-            for next in self.links_of(id).filter(|next| seen.insert(next)) {
-                let mut chain = chain.clone();
-                let name = names.get(next).copied().unwrap_or(next);
-                chain.push(name);
-                linked.insert(name, chain.clone());
-                waiting.push((next, chain));
-            }
-        }
-        linked
+    /// What `package` links when it is built alone, directly or through others, each with the first
+    /// chain that leads to it. Build scripts, macros and tests are not linked.
+    ///
+    /// `cargo metadata` would not do: it unites the features that every crate of the workspace asks
+    /// for, and shows optional crates that nobody builds.
+    ///
+    /// # Errors
+    /// When cargo cannot say.
+    pub(super) fn linked(
+        &self,
+        package: &Package,
+    ) -> Result<BTreeMap<String, Vec<String>>, Trouble> {
+        let mut tree = Command::new(cargo());
+        tree.args(["tree", "--quiet", "--edges", "normal,no-proc-macro", "--prefix", "depth"]);
+        tree.args(["--format", "{p}", "--package", &package.name]).current_dir(&self.root);
+        Ok(chains(&String::from_utf8_lossy(&output(&mut tree)?)))
     }
+}
 
-    fn links_of<'a>(&'a self, id: &str) -> impl Iterator<Item = &'a str> {
-        let node = self.metadata.resolve.nodes.iter().find(|node| node.id == id);
-        let links = node.into_iter().flat_map(|node| &node.deps);
-        let linked = |link: &&Link| link.dep_kinds.iter().any(|kind| kind.kind.is_none());
-        links.filter(linked).map(|link| link.pkg.as_str())
+/// Reads lines such as `2memchr v2.8.3`: the depth in the tree, then the crate.
+fn chains(tree: &str) -> BTreeMap<String, Vec<String>> {
+    let mut chains = BTreeMap::new();
+    let mut chain: Vec<String> = Vec::new();
+    for line in tree.lines() {
+        let name_at = line.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(line.len());
+        let (depth, crate_) = line.split_at(name_at);
+        let (Ok(depth), Some(name)) = (depth.parse(), crate_.split(' ').next()) else { continue };
+        chain.truncate(depth);
+        chain.push(name.to_owned());
+        if depth > 0 {
+            chains.entry(name.to_owned()).or_insert_with(|| chain[1..].to_vec());
+        }
     }
+    chains
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 impl Layer {
@@ -210,10 +223,17 @@ struct Node {
 #[derive(Debug, Deserialize)]
 struct Link {
     pkg: String,
-    dep_kinds: Vec<LinkKind>,
 }
 
-#[derive(Debug, Deserialize)]
-struct LinkKind {
-    kind: Option<String>,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_read_as_the_chain_to_each_crate() {
+        let chains = chains("0top v1 (/x)\n1a v1\n2b v1\n3c v1\n1d v1\n2c v1 (*)\n");
+        assert_eq!(chains["c"], ["a", "b", "c"]);
+        assert_eq!(chains["d"], ["d"]);
+        assert!(!chains.contains_key("top"));
+    }
 }

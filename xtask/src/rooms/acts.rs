@@ -54,8 +54,20 @@ pub(super) const FOLDERS: &[Folder] = &[
     },
     Folder {
         path: "crates/edge/fakenet",
-        may: &[Act::Dial, Act::Listen, Act::Write, Act::Read, Act::Clock, Act::Thread],
-        reason: "Listens in its own network namespace, dials for `--network real`, writes its capture.",
+        may: &[
+            Act::Dial,
+            Act::Listen,
+            Act::Spawn,
+            Act::Write,
+            Act::Read,
+            Act::Clock,
+            Act::Environment,
+            Act::Stream,
+            Act::Thread,
+            Act::Exit,
+        ],
+        reason: "A program of its own in namespaces of its own: listens, dials for `--network real`, \
+                 starts `ip` and `nft`, writes its capture, is told what to do on stdin.",
     },
     Folder {
         path: "crates/edge/sensor",

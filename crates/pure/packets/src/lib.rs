@@ -23,6 +23,7 @@
         clippy::arithmetic_side_effects,
         clippy::cast_possible_truncation,
         clippy::print_stderr,
+        clippy::disallowed_methods,
         reason = "tests"
     )
 )]

@@ -45,6 +45,7 @@ pub(super) const STEPS: &[Step] = &[
         work: Work::Cargo(&[
             "clippy",
             "--quiet",
+            "--keep-going",
             "--workspace",
             "--all-targets",
             "--",

@@ -333,7 +333,7 @@ fn control_error(source: std::io::Error) -> FakenetError {
 }
 
 /// First argument of the process; the second stage has another behind it.
-pub(crate) const ARGUMENT: &str = "fakenet";
+pub const ARGUMENT: &str = "fakenet";
 
 /// Starting and finishing take well below a second each on a quiet machine.
 const ANSWER_TIME: Duration = Duration::from_secs(60);

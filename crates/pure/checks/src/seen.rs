@@ -32,7 +32,7 @@ pub(crate) fn seen(case: &Case) -> Seen {
         phases: case.runs.iter().flat_map(phases).collect(),
         timeline: case.runs.iter().flat_map(timeline).collect(),
         witnesses: case.runs.iter().flat_map(witnesses).collect(),
-        residue: case.run("A1").map(residue).unwrap_or_default(),
+        residue: case.run("A1").map(|run| residue(case, run)).unwrap_or_default(),
         conservation: case.runs.iter().map(conservation).collect(),
     }
 }
@@ -351,7 +351,7 @@ fn shown(run: &Run, contacts: &Contacts, node: &Node) -> GraphNode {
     GraphNode { kind: kind.to_owned(), label }
 }
 
-fn residue(run: &Run) -> Vec<ResidueRow> {
+fn residue(case: &Case, run: &Run) -> Vec<ResidueRow> {
     let mut writers: BTreeMap<Name, BTreeSet<String>> = BTreeMap::new();
     for event in bound(run) {
         for path in written(&event.what) {
@@ -360,6 +360,9 @@ fn residue(run: &Run) -> Vec<ResidueRow> {
     }
     let rows = run.overlay.events.iter().filter_map(|event| {
         let What::Differs { path, change, kind, bytes, .. } = &event.what else { return None };
+        if case.is_canary_file(&event.what) {
+            return None;
+        }
         let is_folder = *kind == watchglass_events::FileKind::Directory;
         if is_folder && *change == watchglass_events::Change::Modified {
             return None;

@@ -168,6 +168,12 @@ impl FakeInternet {
         Ok(internet)
     }
 
+    /// The first stage of the process; the second, which does the work, is its only child.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has seen so far.
     ///
     /// # Errors

@@ -9,8 +9,11 @@ use ptrace_subject::{Recording, record, skip};
 use watchglass_events::What;
 use watchglass_sensor::ptrace::Options;
 
+/// An inode and a path.
+type Object = (u64, String);
+
 /// What a subject found by `fstat` of its own descriptor, and what was recorded, in order.
-fn compare(recording: &Recording, name: &str) -> (Vec<(u64, String)>, Vec<(u64, String)>) {
+fn compare(recording: &Recording, name: &str) -> (Vec<Object>, Vec<Object>) {
     let told = recording.output.lines().filter_map(|line| {
         let (inode, path) = line.strip_prefix("opened ")?.split_once(' ')?;
         Some((inode.parse().unwrap(), path.to_owned()))

@@ -80,12 +80,14 @@ pub(crate) fn start(command: &[&str], options: &Options, refused: &[u32]) -> Opt
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut sensor = Box::new(ptrace::start(File::create(&log).unwrap(), options).unwrap());
-    let supervisor = supervisor(command, folder.path(), sensor.traced_calls(), refused);
+    let mut supervisor = supervisor(command, folder.path(), sensor.traced_calls(), refused);
     let pid: u32 = await_text(&folder.path().join("pid")).parse().unwrap();
     match sensor.adopt(pid) {
         Ok(()) => {}
         Err(SensorError::System { call, source }) if source.raw_os_error() == Some(EPERM) => {
             skip(command[0], &format!("{call}: {source}"));
+            supervisor.kill().unwrap();
+            supervisor.wait().unwrap();
             return None;
         }
         Err(error) => panic!("{error:?}"),

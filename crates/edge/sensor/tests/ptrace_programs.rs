@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use ptrace_subject::{Recording, name, record, skip};
+use ptrace_subject::{Recording, Room, name, record, skip, start_in};
 use watchglass_events::{
     Access, Act, Digest, Direction, FileKind, Name, Outcome, PathOperation, Peer, What,
 };
@@ -422,6 +422,31 @@ fn users_are_told_as_the_world_numbers_them() {
     let executed = recording.find(|what| matches!(what, What::Executed { .. }));
     assert_eq!(executed.actor.unwrap().uid, 65534);
     recording.find(|what| matches!(what, What::Attempted { act: Act::ChangeIdentity, .. }));
+}
+
+/// As in a world: the subject is process 1 of its own pid namespace, root of its own users, and
+/// has another view of the files.
+#[test]
+fn a_subject_in_namespaces_of_its_own_is_told_by_its_own_paths() {
+    let script = "mount -t tmpfs none /mnt; echo x > /mnt/inside; cat /mnt/inside; mv /mnt/inside /mnt/b; \
+        cat /proc/sys/kernel/ostype & wait";
+    let options = Options { uid_base: rustix::process::getuid().as_raw(), ..Options::default() };
+    let command = ["/bin/sh", "-c", script];
+    if !Command::new("unshare").args(["-Ur", "true"]).status().is_ok_and(|s| s.success()) {
+        return skip("namespaces", "refused here");
+    }
+    let Some(running) = start_in(Room::Namespaces, &command, &options, &[]) else { return };
+    let recording = running.finish();
+    assert_eq!(recording.output, "x\nLinux\n");
+    recording.assert_whole();
+    let opened = recording.find(|what| opened_path(what) == Some(&"/mnt/inside".into()));
+    let actor = opened.actor.unwrap();
+    assert!(actor.uid == 0 && actor.process.pid > 1, "{actor:?}");
+    recording.find(|what| {
+        let (path, other) = ("/mnt/inside".into(), Some("/mnt/b".into()));
+        *what == What::PathChanged { operation: PathOperation::Rename, path, other, error: None }
+    });
+    recording.find(|what| matches!(what, What::Attempted { act: Act::Mount, error: None, .. }));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::DumpableBehavior;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use watchglass_events::log;
 use watchglass_events::{Event, What};
@@ -77,10 +78,30 @@ pub(crate) fn record(command: &[&str], options: &Options, refused: &[u32]) -> Op
 
 /// Starts `command` under the sensor; `None` where this machine lets nobody trace.
 pub(crate) fn start(command: &[&str], options: &Options, refused: &[u32]) -> Option<Running> {
+    start_in(Room::Here, command, options, refused)
+}
+
+/// Where a subject runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each test file uses some of it")]
+pub(crate) enum Room {
+    /// In the namespaces of the test.
+    Here,
+    /// In user, pid and mount namespaces of its own, as in a world.
+    Namespaces,
+}
+
+/// As [`start`], elsewhere.
+pub(crate) fn start_in(
+    room: Room,
+    command: &[&str],
+    options: &Options,
+    refused: &[u32],
+) -> Option<Running> {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut sensor = Box::new(ptrace::start(File::create(&log).unwrap(), options).unwrap());
-    let mut supervisor = supervisor(command, folder.path(), sensor.traced_calls(), refused);
+    let mut supervisor = supervisor(room, command, folder.path(), sensor.traced_calls(), refused);
     let pid: u32 = await_text(&folder.path().join("pid")).parse().unwrap();
     match sensor.adopt(pid) {
         Ok(()) => {}
@@ -128,13 +149,20 @@ pub(crate) fn own_entry(name: &str) -> Vec<String> {
     std::iter::once(own).chain(rest.map(str::to_owned)).collect()
 }
 
-fn supervisor(command: &[&str], folder: &Path, traced: &[u32], refused: &[u32]) -> Child {
+fn supervisor(
+    room: Room,
+    command: &[&str],
+    folder: &Path,
+    traced: &[u32],
+    refused: &[u32],
+) -> Child {
     let entry = own_entry("ptrace_subject::supervises");
     let numbers = |calls: &[u32]| calls.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Command::new(&entry[0])
         .args(&entry[1..])
         .env("SUBJECT_COMMAND", command.join("\x1f"))
         .env("SUBJECT_FOLDER", folder)
+        .env("SUBJECT_ROOM", format!("{room:?}"))
         .env("SUBJECT_TRACED", numbers(traced))
         .env("SUBJECT_REFUSED", numbers(refused))
         .stdin(Stdio::null())
@@ -148,7 +176,20 @@ fn supervisor(command: &[&str], folder: &Path, traced: &[u32], refused: &[u32]) 
 fn supervises() {
     use std::os::unix::process::ExitStatusExt as _;
     let entry = own_entry("ptrace_subject::parks_and_runs");
-    let status = Command::new(&entry[0]).args(&entry[1..]).status().unwrap();
+    let is_apart = std::env::var("SUBJECT_ROOM").unwrap() == "Namespaces";
+    let unshare = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork"];
+    let words = unshare.iter().take(if is_apart { unshare.len() } else { 0 });
+    let words: Vec<_> = words.map(|word| (*word).to_owned()).chain(entry).collect();
+    let mut child = Command::new(&words[0]).args(&words[1..]).spawn().unwrap();
+    let parked = folder().join("parked");
+    while !parked.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // In a pid namespace of its own the subject does not know its number here.
+    let pid = if is_apart { only_child(child.id()) } else { child.id().to_string() };
+    std::fs::write(folder().join("pid.new"), pid).unwrap();
+    std::fs::rename(folder().join("pid.new"), folder().join("pid")).unwrap();
+    let status = child.wait().unwrap();
     let text = match (status.code(), status.signal()) {
         (Some(code), _) => code.to_string(),
         (None, signal) => format!("signal {}", signal.unwrap()),
@@ -160,9 +201,9 @@ fn supervises() {
 #[ignore = "the subject before it runs its program"]
 fn parks_and_runs() {
     let folder = folder();
-    let pid = std::process::id().to_string();
-    std::fs::write(folder.join("pid.new"), pid).unwrap();
-    std::fs::rename(folder.join("pid.new"), folder.join("pid")).unwrap();
+    // An ordinary user may trace a process that has changed its user only if it says so.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+    std::fs::write(folder.join("parked"), "").unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !folder.join("go").exists() {
         assert!(Instant::now() < deadline, "nobody said go");
@@ -181,6 +222,11 @@ fn parks_and_runs() {
     // The kernel takes the answer of the newest filter when two say the same action.
     seccompiler::apply_filter(&refused).unwrap();
     panic!("{}", command.exec());
+}
+
+fn only_child(pid: u32) -> String {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.unwrap_or_default().trim().to_owned()
 }
 
 fn filter(calls: &[i64], data: u16) -> BpfProgram {

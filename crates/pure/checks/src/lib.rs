@@ -1,1 +1,38 @@
 //! Holds events against claims.
+//!
+//! [`results::Results`] is the verdict document: everything that a reader is told, with the evidence
+//! rows it rests on. It is derived from a bundle's parts alone, so anyone can derive it again.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "tests"
+    )
+)]
+
+mod bait;
+mod case;
+mod claimed;
+mod contacts;
+mod derive;
+mod graph;
+mod link;
+mod processes;
+pub mod results;
+mod rules;
+mod seen;
+mod wire;
+
+pub use case::{Case, CaseError};
+pub use derive::{derive, grade};

@@ -1,5 +1,9 @@
 //! What the ptrace sensor costs, beside strace. Measurements, run by hand:
 //! `cargo test --release -p watchglass-sensor --test ptrace_cost -- --ignored --nocapture measures`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts its subject, compares with other tools, and reads its own settings"
+)]
 
 mod ptrace_subject;
 

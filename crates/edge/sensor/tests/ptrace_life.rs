@@ -1,4 +1,8 @@
 //! Life and death under the ptrace sensor: forks, threads, signals, stops, kills at any instant.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts its subject, compares with other tools, and reads its own settings"
+)]
 
 mod ptrace_subject;
 

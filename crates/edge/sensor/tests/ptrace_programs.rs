@@ -1,4 +1,8 @@
 //! Real programs under the ptrace sensor: what they did is what was recorded.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts its subject, compares with other tools, and reads its own settings"
+)]
 
 mod ptrace_subject;
 

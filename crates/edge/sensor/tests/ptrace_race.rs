@@ -1,4 +1,8 @@
 //! A subject that swaps names and descriptors while it opens: the record names what was opened.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts its subject, compares with other tools, and reads its own settings"
+)]
 
 mod ptrace_subject;
 

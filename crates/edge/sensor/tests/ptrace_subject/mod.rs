@@ -3,6 +3,10 @@
 //! The subject must not be a child of the tracing program, so a helper stands between: this test
 //! binary again, which starts it once more as the process that parks, puts the filter in place and
 //! becomes the program.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test starts its subject, compares with other tools, and reads its own settings"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

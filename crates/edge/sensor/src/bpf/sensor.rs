@@ -114,7 +114,9 @@ struct EmptyCgroup {
 impl EmptyCgroup {
     fn make() -> Result<Self, String> {
         let mount = cgroup2_mount().ok_or("no cgroup2 is mounted")?;
-        let path = mount.join(format!("watchglass-probe-{}", std::process::id()));
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = mount.join(format!("watchglass-probe-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { path })
     }

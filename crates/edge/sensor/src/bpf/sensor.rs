@@ -97,7 +97,9 @@ pub fn probe() -> Vec<(&'static str, Result<(), String>)> {
     }
 }
 
-fn try_all(cgroup: &EmptyCgroup) -> Result<Vec<(&'static str, Result<(), String>)>, String> {
+type Tried = Vec<(&'static str, Result<(), String>)>;
+
+fn try_all(cgroup: &EmptyCgroup) -> Result<Tried, String> {
     let directory = File::open(&cgroup.path).map_err(|error| error.to_string())?;
     let btf = Btf::from_sys_fs().map_err(|error| programs::chain(&error))?;
     let mut probe = loaded::object(Some(&btf), SMALL_RING).map_err(|error| error.to_string())?;

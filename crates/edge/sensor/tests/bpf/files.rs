@@ -160,10 +160,10 @@ fn bytes_are_counted_without_merging_files() {
     let recorded = world.finish().whole();
     let mut read: HashMap<u64, u64> = HashMap::new();
     for what in recorded.whats() {
-        if let What::Read { file, bytes, .. } = what {
-            if let Some(number) = inodes.get(&file.inode) {
-                *read.entry(*number).or_default() += bytes;
-            }
+        if let What::Read { file, bytes, .. } = what
+            && let Some(number) = inodes.get(&file.inode)
+        {
+            *read.entry(*number).or_default() += bytes;
         }
     }
     assert_eq!(read.len(), 400);
@@ -353,4 +353,29 @@ fn every_open_under_a_path_race_names_the_object_that_was_opened() {
     for ((inode, path), opened) in told.iter().zip(&opened) {
         assert_eq!((inode, path), (opened, &names[opened]));
     }
+}
+
+#[test]
+fn files_of_an_overlay_are_told_by_their_path_in_it() {
+    if !can_record("files_of_an_overlay_are_told_by_their_path_in_it") {
+        return;
+    }
+    let world = World::watch(&Options::default());
+    // The upper layer stands on a file system of its own, as the lab's may.
+    let script = "mkdir lower up && cp /bin/sleep lower/program && mount -t tmpfs none up && \
+                  mkdir up/upper up/work && mount -t overlay none /mnt \
+                  -o lowerdir=lower,upperdir=up/upper,workdir=up/work && \
+                  cd /mnt && ./program 0.2 && echo x > new && cat new";
+    let output = world.run("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", script]);
+    assert!(output.status.success(), "{}", crate::support::text(&output));
+    let recorded = world.finish().whole();
+    let digest = watchglass_events::Digest::of(&std::fs::read("/bin/sleep").unwrap());
+    recorded.has("the program with its digest", |what| match what {
+        What::Executed { path, digest: Some(found), .. } => {
+            is(path, "/mnt/program") && *found == digest
+        }
+        _ => false,
+    });
+    let new = recorded.opened("/mnt/new");
+    assert_eq!(recorded.bytes(new[0]), (2, 2));
 }

@@ -134,13 +134,71 @@ fn a_flood_of_events_is_recorded_without_loss() {
     let began = Instant::now();
     let recorded = world.finish();
     let totals = &recorded.totals[0];
-    eprintln!(
+    crate::support::say(&format!(
         "{} events in {seconds:.1} s: {:.0} a second, {} lost, {} MB of log, {:.1} s to finish",
         totals.emitted,
         totals.emitted as f64 / seconds,
         totals.lost,
         recorded.log_bytes / 1_000_000,
         began.elapsed().as_secs_f64()
-    );
+    ));
     assert_eq!(totals.lost, 0, "{totals:?}");
+}
+
+/// CPU seconds of a shell command and of this process meanwhile.
+fn cost(mut bash: std::process::Command, command: &str) -> (f64, f64) {
+    let own = own_seconds();
+    let script = format!("TIMEFORMAT='%U %S'; time {command} > /dev/null 2> /dev/null");
+    let output = bash.args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let seconds = text.split_whitespace().map(|number| number.parse::<f64>().unwrap()).sum();
+    (seconds, own_seconds() - own)
+}
+
+fn own_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+fn fastest(mut run: impl FnMut() -> (f64, f64)) -> (f64, f64) {
+    (0..3).map(|_| run()).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+}
+
+/// Prints CPU seconds of two workloads by themselves, recorded, beside a recording of another cgroup,
+/// and under strace.
+#[test]
+#[ignore = "measures for minutes"]
+fn what_the_recording_costs() {
+    if !can_record("what_the_recording_costs") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("one.hdb");
+    std::fs::write(&database, "0123456789abcdef0123456789abcdef:70:One\n").unwrap();
+    let scan = format!("clamscan -r -d {} /usr/share/perl /usr/share/doc", database.display());
+    let grep =
+        "grep -r watchglass-nowhere /usr/share/doc /usr/share/perl /usr/include /usr/share/man";
+    let bash = || std::process::Command::new("/bin/bash");
+    for command in [grep, scan.as_str()] {
+        let (alone, _) = fastest(|| cost(bash(), command));
+        let mut events = 0;
+        let (recorded, reader) = fastest(|| {
+            let world = World::watch(&Options::default());
+            let cost = cost(world.command("/bin/bash"), command);
+            events = world.finish().whole().totals[0].emitted;
+            cost
+        });
+        let world = World::watch(&Options::default());
+        let (beside, _) = fastest(|| cost(bash(), command));
+        drop(world);
+        let (strace, _) = cost(bash(), &format!("strace -f -o /dev/null {command}"));
+        crate::support::say(&format!(
+            "{command}\n  alone {alone:.2} s, recorded {recorded:.2} s ({:.2}×), reader {reader:.2} s, \
+             {events} records; beside a recording {beside:.2} s ({:.2}×); strace -f {strace:.2} s ({:.1}×)",
+            recorded / alone,
+            beside / alone,
+            strace / alone
+        ));
+    }
 }

@@ -41,10 +41,11 @@ fn serve(folder: &Path) -> (Helper, u16) {
 fn clear_text(recorded: &Recorded, library: &str, wanted: Direction) -> String {
     let mut text = Vec::new();
     for what in recorded.whats() {
-        if let What::Tls { library: found, direction, data, .. } = what {
-            if found.to_string().ends_with(library) && *direction == wanted {
-                text.extend_from_slice(data.as_bytes());
-            }
+        if let What::Tls { library: found, direction, data, .. } = what
+            && found.to_string().ends_with(library)
+            && *direction == wanted
+        {
+            text.extend_from_slice(data.as_bytes());
         }
     }
     String::from_utf8_lossy(&text).into_owned()

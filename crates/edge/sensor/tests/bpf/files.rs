@@ -305,7 +305,7 @@ fn changes_of_names_are_told_with_both_paths() {
     assert_eq!(on_b(PathOperation::Attribute), 1);
 }
 
-/// A racer swaps what a name leads to while another thread opens it; a third renames the folder.
+/// A racer swaps what a name leads to, by symbolic link and rename, while another thread opens it.
 const RACE: &str = r#"
 import os, sys, threading
 os.mkdir('d'); open('d/one', 'w').write('1'); open('d/two', 'w').write('2')

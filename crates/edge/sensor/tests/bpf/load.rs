@@ -110,7 +110,7 @@ fn processes_outside_of_the_cgroup_are_not_recorded() {
     );
 }
 
-/// One-byte reads of a device under ever new names: each is a full event with path. Run it built for
+/// Opens without end, each a full event with the path the kernel resolved. Run it built for
 /// release: `cargo test --release -p watchglass-sensor -- --ignored --nocapture flood`.
 #[test]
 #[ignore = "measures for 20 seconds"]

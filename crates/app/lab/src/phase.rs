@@ -237,11 +237,16 @@ fn is_ready(world: &World, ready: Option<&Ready>, began: Instant) -> bool {
         Some(Ready::File(path)) => world.has_path(Path::new(path)),
         Some(Ready::Unix(path)) => {
             let table = proc_net(world, "unix");
-            // net/unix(5): flags 00010000 is __SO_ACCEPTCON, a listening socket.
-            table.lines().any(|line| {
+            // net/unix(5): flags 00010000 is __SO_ACCEPTCON, a listening socket. The service may
+            // have bound it by another path to the same place.
+            let listening = table.lines().filter_map(|line| {
                 let mut fields = line.split_whitespace();
-                fields.nth(3) == Some("00010000") && fields.nth(3) == Some(path)
-            })
+                let flags = fields.nth(3)?;
+                fields.nth(3).filter(|_| flags == "00010000")
+            });
+            listening
+                .into_iter()
+                .any(|bound| world.is_same_file(Path::new(bound), Path::new(path)))
         }
         Some(Ready::Tcp(port)) => {
             let wanted = format!(":{port:04X}");

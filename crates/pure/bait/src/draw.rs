@@ -61,6 +61,10 @@ impl Draw {
         from.saturating_add(self.below(span))
     }
 
+    pub(crate) fn size(&mut self, from: u32, to: u32) -> usize {
+        usize::try_from(self.between(from, to)).unwrap_or(usize::MAX)
+    }
+
     /// Whether the one case in `cases` came up.
     pub(crate) fn one_in(&mut self, cases: u32) -> bool {
         self.below(cases) == 0

@@ -24,29 +24,15 @@
     clippy::panic,
     clippy::arithmetic_side_effects
 )]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::panic,
-        clippy::arithmetic_side_effects,
-        reason = "tests"
-    )
-)]
 
-mod archive;
-mod database;
 mod draw;
+mod format;
 mod home;
 mod identity;
 mod mark;
 mod page;
-mod picture;
 mod plan;
 mod sample;
-#[cfg(test)]
-mod tests;
 mod words;
 
 pub use draw::Seed;

@@ -1,118 +1,133 @@
-//! Files that a scanner must detect, made at run time, with their clean twins.
+//! Files that every scanner must detect, and twins that none may.
+//!
+//! The test file of EICAR is harmless and detected by agreement (<https://www.eicar.org>). It is put
+//! together when it is asked for, from pieces that stand back to front, so that neither this source
+//! nor a program built from it is detected.
 
-use crate::archive::{Member, zip};
 use crate::draw::{Draw, Seed};
+use crate::format::zip::{Method, Zip};
 use crate::mark::{Mark, Place};
+use crate::page::base64_lines;
 use crate::words::Vocabulary;
 
-/// A file for a scanner to judge.
+/// A file for a detection test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Path under the folder of samples.
+    /// Path under the folder of samples, with slashes.
     pub path: String,
     /// What it holds.
     pub bytes: Vec<u8>,
-    /// What a scanner is to say.
+    /// What a scanner has to say.
     pub expected: Expected,
-    /// Marks in it: only a private neighbour of a detected file carries some.
+    /// The mark of the private document beside the detected one, in the one archive that has such a
+    /// neighbour. Whatever a product reports about a detection must not carry it.
     pub marks: Vec<Mark>,
 }
 
-/// What a scanner is to say.
+/// What a scanner has to say about a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// It holds the test file.
+    /// That it is detected.
     Detected,
-    /// There is nothing in it.
+    /// That it is clean.
     Clean,
 }
 
-/// The EICAR anti-malware test file, <https://www.eicar.org/download-anti-malware-testfile/>: 68
-/// bytes that every scanner reports and that do nothing. It is put together here so that no file of
-/// ours is reported.
-#[must_use]
-pub fn eicar() -> Vec<u8> {
-    let parts =
-        ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-", "FILE!$H+H*"];
-    parts.concat().into_bytes()
-}
-
+/// Each container once with the test file and once with harmless text of the same length, then the
+/// archive with a private neighbour.
 pub(crate) fn samples(seed: &Seed, vocabulary: &Vocabulary) -> Vec<Sample> {
     let mut draw = Draw::new(seed, &[b"samples"]);
-    let clean = vocabulary.paragraph(&mut draw).into_bytes();
-    let mut samples = pair("plain", ".com", &eicar(), &clean, |bytes| bytes.to_vec());
-    let zipped = |bytes: &[u8]| zip(&[Member::new("report.txt", bytes)], "");
-    samples.extend(pair("zipped", ".zip", &eicar(), &clean, zipped));
-    let nested = |bytes: &[u8]| zip(&[Member::new("inner.zip", &zipped(bytes))], "");
-    samples.extend(pair("nested", ".zip", &eicar(), &clean, nested));
-    samples.extend(pair("mail", ".eml", &eicar(), &clean, mail));
-    let document = |bytes: &[u8]| {
-        zip(
-            &[
-                Member::new("[Content_Types].xml", TYPES),
-                Member::new("word/media/object1.bin", bytes),
-            ],
-            "",
-        )
-    };
-    samples.extend(pair("document", ".docx", &eicar(), &clean, document));
-    samples.push(neighbours(seed, &clean));
+    let core = eicar();
+    let mut harmless = vocabulary.paragraph(&mut draw).into_bytes();
+    harmless.resize(core.len(), b'.');
+    let mut samples = containers("detected", &core, Expected::Detected);
+    samples.extend(containers("clean", &harmless, Expected::Clean));
+    samples.push(beside_a_private_document(seed, vocabulary, &mut draw, &core));
     samples
 }
 
-const TYPES: &[u8] = b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
-
-fn pair(
-    name: &str,
-    end: &str,
-    bad: &[u8],
-    good: &[u8],
-    pack: impl Fn(&[u8]) -> Vec<u8>,
-) -> Vec<Sample> {
-    let sample = |kind: &str, bytes, expected| Sample {
-        path: format!("{kind}/{name}{end}"),
-        bytes: pack(bytes),
+fn containers(folder: &str, core: &[u8], expected: Expected) -> Vec<Sample> {
+    let zipped = zip("core.com", core);
+    [
+        ("plain.com", core.to_vec()),
+        ("zipped.zip", zipped.clone()),
+        ("nested.zip", zip("inner.zip", &zipped)),
+        ("message.eml", message(core)),
+        ("document.docx", document(core)),
+    ]
+    .into_iter()
+    .map(|(name, bytes)| Sample {
+        path: format!("{folder}/{name}"),
+        bytes,
         expected,
         marks: Vec::new(),
-    };
-    vec![sample("eicar", bad, Expected::Detected), sample("clean", good, Expected::Clean)]
+    })
+    .collect()
 }
 
-/// An archive in which a private document lies beside the test file: it must not leave with it.
-fn neighbours(seed: &Seed, text: &[u8]) -> Sample {
-    let path = "eicar/neighbours.zip";
-    let mark = Mark::of(seed, path, Place::Member(1));
-    let private = [text, b"\n", mark.text.as_bytes(), b"\n"].concat();
-    let members = [Member::new("tool.com", &eicar()), Member::new("private.txt", &private)];
-    Sample {
-        path: path.to_owned(),
-        bytes: zip(&members, ""),
-        expected: Expected::Detected,
-        marks: vec![mark],
-    }
+fn beside_a_private_document(
+    seed: &Seed,
+    vocabulary: &Vocabulary,
+    draw: &mut Draw,
+    core: &[u8],
+) -> Sample {
+    let path = "detected/with-neighbour.zip".to_owned();
+    let mark = Mark::of(seed, &path, Place::Member(1));
+    let (before, after) = (vocabulary.paragraph(draw), vocabulary.paragraph(draw));
+    let private = format!("{before}\n{}\n{after}\n", mark.text);
+    let mut archive = Zip::default();
+    archive.add("core.com", Method::Deflated, core);
+    archive.add("letter.txt", Method::Deflated, private.as_bytes());
+    Sample { path, bytes: archive.finish(), expected: Expected::Detected, marks: vec![mark] }
 }
 
-fn mail(attachment: &[u8]) -> Vec<u8> {
-    let body = data_encoding::BASE64_MIME.encode(attachment);
+fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = Zip::default();
+    archive.add(name, Method::Deflated, bytes);
+    archive.finish()
+}
+
+fn message(core: &[u8]) -> Vec<u8> {
     format!(
-        "From: sender@example.org\r\nTo: reader@example.org\r\nSubject: attachment\r\n\
-         MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"part\"\r\n\r\n\
-         --part\r\nContent-Type: text/plain\r\n\r\nSee the attachment.\r\n\
-         --part\r\nContent-Type: application/octet-stream; name=\"tool.com\"\r\n\
-         Content-Disposition: attachment; filename=\"tool.com\"\r\n\
-         Content-Transfer-Encoding: base64\r\n\r\n{body}\r\n--part--\r\n"
+        "From: sender@mail.example\nTo: receiver@mail.example\nSubject: attached\n\
+         Date: Mon, 1 Jan 2024 00:00:00 +0000\nMessage-ID: <1@mail.example>\nMIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=\"part\"\n\n--part\nContent-Type: text/plain\n\n\
+         See the attachment.\n--part\nContent-Type: application/octet-stream; name=\"core.com\"\n\
+         Content-Transfer-Encoding: base64\n\
+         Content-Disposition: attachment; filename=\"core.com\"\n\n{}\n--part--\n",
+        base64_lines(core)
     )
     .into_bytes()
 }
 
+/// What a word processor's file looks like from outside, with the core as an embedded object.
+fn document(core: &[u8]) -> Vec<u8> {
+    let mut archive = Zip::default();
+    archive.add("[Content_Types].xml", Method::Deflated, b"<?xml version=\"1.0\"?><Types/>");
+    archive.add("word/document.xml", Method::Deflated, b"<?xml version=\"1.0\"?><document/>");
+    archive.add("word/embeddings/object1.bin", Method::Deflated, core);
+    archive.finish()
+}
+
+/// The 68 bytes of the test file.
+#[must_use]
+pub fn eicar() -> Vec<u8> {
+    [FIRST_HALF, SECOND_HALF].iter().flat_map(|half| half.bytes().rev()).collect()
+}
+
+/// Back to front.
+const SECOND_HALF: &str = "*H+H$!ELIF-TSET-SURIVITNA-DRADNATS-RACIE";
+const FIRST_HALF: &str = "$}7)CC7)^P(45XZP\\4[PA@%P!O5X";
+
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]
-    fn the_test_file_has_its_published_length_and_checksum() {
-        let eicar = eicar();
-        assert_eq!(eicar.len(), 68);
-        assert_eq!(crc32fast::hash(&eicar), 0x6851_cf3c);
+    fn the_test_file_is_the_agreed_one() {
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(eicar()));
+        assert_eq!(digest, "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f");
     }
 }

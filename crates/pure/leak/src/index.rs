@@ -175,9 +175,10 @@ fn offsets(needle: &Needle, form: Form, spelling: &[u8], rarity: &Rarity) -> Vec
         return (0..=last).step_by(step).collect();
     }
     // A spelling without the bytes at its ends may be too short, though the value is not.
-    let value_bytes = u32::try_from(form.value_bytes(spelling.len())).unwrap_or(u32::MAX);
-    let length = u32::try_from(needle.value.len()).unwrap_or(u32::MAX).max(1);
-    let bits = u64::from(needle.bits()).saturating_mul(u64::from(value_bytes)) / u64::from(length);
+    let bits = u64::from(needle.bits())
+        .saturating_mul(u64::try_from(form.value_bytes(spelling.len())).unwrap_or(0))
+        .checked_div(u64::try_from(needle.value.len()).unwrap_or(u64::MAX))
+        .unwrap_or(0);
     if bits < u64::from(MIN_BITS) {
         return Vec::new();
     }

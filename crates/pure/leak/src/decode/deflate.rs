@@ -159,7 +159,6 @@ impl Bits {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use std::io::Write as _;
 

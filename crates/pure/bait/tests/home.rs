@@ -1,5 +1,4 @@
 //! What the home promises to those who write it out and search for it.
-#![expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,9 @@
 //! A [`Sensor`] writes one event log of a run. There are two: [`bpf`] (tier T1) and [`ptrace`]
 //! (tier T0). Which one can be had is found by loading and attaching, never by asking for a version.
 
+pub mod bpf;
+pub mod ptrace;
+
 use watchglass_events::{Source, Tier};
 
 /// Records the processes of one world until it is finished.

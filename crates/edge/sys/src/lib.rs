@@ -1,1 +1,12 @@
 //! Makes kernel calls safe to use.
+//!
+//! The one crate with `unsafe` in it: each block names what the call demands and why it holds.
+#![allow(unsafe_code, reason = "this is the one crate that may; everyone else calls it")]
+
+pub mod packet_socket;
+pub mod separate;
+pub mod trace;
+pub mod transparent;
+pub mod namespace;
+pub mod process;
+pub mod seccomp;

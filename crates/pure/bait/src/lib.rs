@@ -40,7 +40,7 @@ pub use home::{Bait, BaitFile};
 pub use identity::{Identity, Profile, Size};
 pub use mark::{MARK_BYTES, Mark, NAME_MARK_BYTES, Place, is_fragment};
 pub use plan::{Kind, Planned};
-pub use sample::{Expected, Sample};
+pub use sample::{Expected, Sample, eicar};
 
 /// The version of everything that decides which bytes a seed gives. It changes with any change of
 /// them, and a bundle that was made with another version cannot be checked with this one.

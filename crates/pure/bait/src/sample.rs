@@ -110,7 +110,8 @@ fn document(core: &[u8]) -> Vec<u8> {
 }
 
 /// The 68 bytes of the test file.
-fn eicar() -> Vec<u8> {
+#[must_use]
+pub fn eicar() -> Vec<u8> {
     [FIRST_HALF, SECOND_HALF].iter().flat_map(|half| half.bytes().rev()).collect()
 }
 

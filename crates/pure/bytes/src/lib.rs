@@ -4,7 +4,23 @@
 //! by [`Reader::sub`] cannot see past its own end, and [`Reader::finish`] makes trailing bytes an
 //! error. Nothing here allocates from a declared size.
 #![forbid(unsafe_code)]
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "tests"
+    )
+)]
 
 use thiserror::Error;
 

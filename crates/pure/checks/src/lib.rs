@@ -3,6 +3,41 @@
 //! [`results::Results`] is the verdict document: everything that a reader is told, with the evidence
 //! rows it rests on. It is derived from a bundle's parts alone, so anyone can derive it again.
 #![forbid(unsafe_code)]
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "tests"
+    )
+)]
 
+mod bait;
+mod case;
+mod claimed;
+mod contacts;
+mod derive;
+mod graph;
+mod link;
+mod processes;
 pub mod results;
+mod rules;
+#[cfg(test)]
+mod sample;
+mod seen;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use bait::{SAMPLES_FOLDER, home_of, plant, values_of};
+pub use case::{Case, CaseError};
+pub use derive::{derive, grade};

@@ -216,7 +216,7 @@ pub struct Field {
 }
 
 /// What a field's value may depend on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldClass {
     /// `constant`: the same for every installation of this version.
     Constant,
@@ -228,11 +228,57 @@ pub enum FieldClass {
     Echo,
     /// `id(scope, rotation)`: a pseudonym.
     Id(Scope, Rotation),
-    /// `f(content)`: on content, by a named function.
+    /// `f(content: FUNCTION when TRIGGER)`: on content, by a named function.
     Function {
-        /// The function's name.
-        function: String,
+        /// What of the content it tells.
+        function: ContentFunction,
+        /// When it is sent.
+        trigger: Trigger,
     },
+}
+
+/// What a field tells of the content of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentFunction {
+    /// `sha256`, `sha256[4]`: a digest, or its first bytes.
+    Digest {
+        /// Which digest.
+        algorithm: DigestAlgorithm,
+        /// How many of its bytes; all of them unless said.
+        prefix_bytes: u8,
+    },
+    /// `size`: the length in bytes.
+    Size,
+    /// `type`: the type of the file.
+    Type,
+    /// `name`: its base name.
+    Name,
+    /// `path`: its path.
+    Path,
+    /// `contents`: the content or parts of it. A vacuous claim: it caps the grade at 1.
+    Contents,
+}
+
+/// A digest that a claim may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// `md5`.
+    Md5,
+    /// `sha1`.
+    Sha1,
+    /// `sha256`.
+    Sha256,
+}
+
+/// When a field that depends on content is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Nothing said: about any file.
+    Always,
+    /// `when detection`: about a file that was found malicious.
+    Detection,
+    /// `when consent`: about a file that the user chose to send.
+    Consent,
 }
 
 /// What an identifier tells apart.

@@ -43,7 +43,10 @@ pub fn to_canonical<T: Serialize>(document: &T) -> Result<Vec<u8>, DocumentError
 }
 
 /// Reads a document and refuses any other spelling of it.
-pub(crate) fn parse<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentError> {
+///
+/// # Errors
+/// [`DocumentError`] for one that is too large, no JSON of the expected shape, or spelt otherwise.
+pub fn parse_document<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentError> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(DocumentError::TooLarge { bytes: bytes.len(), limit: MAX_DOCUMENT_BYTES });
     }
@@ -157,10 +160,6 @@ pub struct PlannedRun {
     pub configured: bool,
     /// The phases that run, by name.
     pub phases: Vec<String>,
-    /// Address of the subject on the link.
-    pub subject_address: String,
-    /// Hardware address of the subject on the link.
-    pub subject_mac: String,
 }
 
 /// Something the lab chose by itself.

@@ -68,6 +68,12 @@ impl PublicKey {
         Self(bytes)
     }
 
+    /// The 32 bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// Reads 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -107,7 +113,7 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError::Document`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        document::parse(bytes).map_err(EnvelopeError::Document)
+        document::parse_document(bytes).map_err(EnvelopeError::Document)
     }
 
     /// Checks the signature and returns what was signed and by whom.
@@ -144,7 +150,8 @@ impl Envelope {
             keys if keys.contains(&key) => SignedBy::Pinned(key),
             _ => return Err(EnvelopeError::NotPinned(key)),
         };
-        let statement: Statement = document::parse(&payload).map_err(EnvelopeError::Document)?;
+        let statement: Statement =
+            document::parse_document(&payload).map_err(EnvelopeError::Document)?;
         if !statement.is_ours() {
             return Err(EnvelopeError::Field("payload is no SCAI attribute report of ours"));
         }

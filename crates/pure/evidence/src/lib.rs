@@ -14,6 +14,17 @@
     clippy::panic,
     clippy::arithmetic_side_effects
 )]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "tests"
+    )
+)]
 
 mod bundle;
 mod document;
@@ -23,8 +34,8 @@ mod part;
 pub use bundle::{Bundle, BundleError, ENVELOPE, MANIFEST, REPORT, RESULTS, UnverifiedBundle};
 pub use document::{
     Attribute, Campaign, Choice, DocumentError, Environment, InventoryFile, Manifest, Network,
-    Package, Part, PlannedRun, Statement, Subject, Tool, WorldKind, parse_lines, to_canonical,
-    to_lines,
+    Package, Part, PlannedRun, Statement, Subject, Tool, WorldKind, parse_document, parse_lines,
+    to_canonical, to_lines,
 };
 pub use envelope::{Envelope, EnvelopeError, PublicKey, SignedBy};
 pub use part::{MAX_PART_BYTES, MAX_PARTS, MAX_TOTAL_BYTES, PartName, PartNameError};

@@ -1,0 +1,244 @@
+//! The parts of a bundle, read and put side by side: what every check starts from.
+
+use thiserror::Error;
+use watchglass_claims::Product;
+use watchglass_events::log::{self, Log, LogError};
+use watchglass_events::{Event, What};
+use watchglass_evidence::{
+    Bundle, Campaign, DocumentError, Environment, InventoryFile, PartName, PlannedRun,
+    parse_document, parse_lines,
+};
+
+use crate::bait::Planted;
+use crate::claimed::Claimed;
+use crate::link::Link;
+use crate::processes::Processes;
+
+/// A campaign's evidence.
+#[derive(Debug)]
+pub struct Case {
+    /// The product file.
+    pub(crate) product: Product,
+    /// Its SHA-256.
+    pub(crate) product_sha256: String,
+    /// What was run.
+    pub(crate) campaign: Campaign,
+    /// Where.
+    pub(crate) environment: Environment,
+    /// The product's packages and files.
+    pub(crate) inventory: Vec<InventoryFile>,
+    /// SHA-256 of the inventory.
+    pub(crate) inventory_sha256: String,
+    /// The runs, in order.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// The evidence of one run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// What was planned.
+    pub(crate) plan: PlannedRun,
+    /// The product's claims with the placeholders of this run filled in.
+    pub(crate) product: Product,
+    /// The same claims, ready to be asked.
+    pub(crate) claimed: Claimed,
+    /// What was planted.
+    pub(crate) planted: Planted,
+    /// Marks of the lab.
+    pub(crate) lab: Log,
+    /// What the kernel sensor saw, in order of time.
+    pub(crate) sensor: Log,
+    /// Clear text at the gate.
+    pub(crate) gate: Log,
+    /// What differs on disk.
+    pub(crate) overlay: Log,
+    /// The link.
+    pub(crate) link: Link,
+    /// Who the subject's processes are.
+    pub(crate) processes: Processes,
+}
+
+/// Why a bundle cannot be judged at all. Whoever signed it did not make it with this lab.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// A part that every campaign has is not there.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A log is false.
+    #[error("{part}")]
+    Log {
+        /// Which log.
+        part: String,
+        /// What is wrong with it.
+        #[source]
+        source: LogError,
+    },
+    /// A document is false.
+    #[error("{part}")]
+    Document {
+        /// Which document.
+        part: String,
+        /// What is wrong with it.
+        #[source]
+        source: DocumentError,
+    },
+    /// The capture is false.
+    #[error("{part}: {reason}")]
+    Capture {
+        /// Which capture.
+        part: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The product file does not parse.
+    #[error("product.toml: {0}")]
+    Product(String),
+    /// The campaign contradicts itself.
+    #[error("campaign.json: {0}")]
+    Campaign(String),
+}
+
+impl Case {
+    /// Reads the parts of a verified bundle.
+    ///
+    /// # Errors
+    /// A [`CaseError`] that names the part.
+    pub fn open(bundle: &Bundle) -> Result<Self, CaseError> {
+        Self::from_parts(bundle.parts())
+    }
+
+    /// Reads parts that are not in a bundle yet, for the lab that makes one.
+    ///
+    /// # Errors
+    /// A [`CaseError`] that names the part.
+    pub fn from_parts(
+        parts: &std::collections::BTreeMap<PartName, Vec<u8>>,
+    ) -> Result<Self, CaseError> {
+        let parts = Parts(parts);
+        let text = parts.get("product.toml")?;
+        let product = product(text)?;
+        let campaign: Campaign = parts.document("campaign.json")?;
+        let environment = parts.document("environment.json")?;
+        let inventory_bytes = parts.get("inventory.jsonl")?;
+        let inventory = parse_lines(inventory_bytes)
+            .map_err(|source| CaseError::Document { part: "inventory.jsonl".into(), source })?;
+        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product));
+        let runs = runs.collect::<Result<_, _>>()?;
+        let digest = |bytes| watchglass_events::Digest::of(bytes).to_string();
+        let (product_sha256, inventory_sha256) = (digest(text), digest(inventory_bytes));
+        Ok(Self {
+            product,
+            product_sha256,
+            campaign,
+            environment,
+            inventory,
+            inventory_sha256,
+            runs,
+        })
+    }
+
+    /// Whether a difference on disk is a file that the lab's own canary wrote: its name and its
+    /// whole content are the token.
+    pub(crate) fn is_canary_file(&self, what: &What) -> bool {
+        let What::Differs { path, digest: Some(digest), .. } = what else { return false };
+        let tokens = self.runs.iter().flat_map(crate::contacts::tokens);
+        let mut tokens = tokens.filter(|token| path.as_bytes().ends_with(token.as_bytes()));
+        tokens.any(|token| *digest == watchglass_events::Digest::of(token.as_bytes()))
+    }
+
+    /// The run of that name.
+    #[must_use]
+    pub(crate) fn run(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.plan.name == name)
+    }
+}
+
+struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
+
+impl Parts<'_> {
+    fn get(&self, name: &str) -> Result<&[u8], CaseError> {
+        let part = PartName::parse(name).ok().and_then(|name| self.0.get(&name));
+        part.map(Vec::as_slice).ok_or_else(|| CaseError::Missing(name.to_owned()))
+    }
+
+    fn document<T>(&self, name: &str) -> Result<T, CaseError>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let wrong = |source| CaseError::Document { part: name.to_owned(), source };
+        parse_document(self.get(name)?).map_err(wrong)
+    }
+
+    fn log(&self, run: &str, name: &str) -> Result<Log, CaseError> {
+        let part = format!("runs/{run}/{name}");
+        let bytes = self.get(&part)?;
+        log::parse(bytes).map_err(|source| CaseError::Log { part, source })
+    }
+
+    fn run(
+        &self,
+        plan: &PlannedRun,
+        campaign: &Campaign,
+        product: &Product,
+    ) -> Result<Run, CaseError> {
+        let name = plan.name.as_str();
+        let contradicts = |error: String| CaseError::Campaign(format!("run {name}: {error}"));
+        let planted =
+            Planted::of(plan, campaign).ok_or_else(|| contradicts("no seed".to_owned()))?;
+        let filled =
+            product.fill(&planted.values).map_err(|error| contradicts(error.to_string()))?;
+        let lab = self.log(name, "lab.log")?;
+        let mut sensor = self.log(name, "sensor.log")?;
+        sensor.events.sort_by_key(|event| (event.at_ns, event.seq));
+        let processes = Processes::of(&lab.events, &sensor.events, &filled);
+        Ok(Run {
+            plan: plan.clone(),
+            claimed: Claimed::of(&filled).map_err(|error| contradicts(error.to_string()))?,
+            product: filled,
+            planted,
+            gate: self.log(name, "gate.log")?,
+            overlay: self.log(name, "overlay.log")?,
+            link: self.link(plan)?,
+            lab,
+            sensor,
+            processes,
+        })
+    }
+
+    fn link(&self, plan: &PlannedRun) -> Result<Link, CaseError> {
+        let part = format!("runs/{}/packets.pcapng", plan.name);
+        let bytes = self.get(&part)?;
+        Link::read(bytes).map_err(|reason| CaseError::Capture { part, reason })
+    }
+}
+
+fn product(text: &[u8]) -> Result<Product, CaseError> {
+    let text =
+        std::str::from_utf8(text).map_err(|_| CaseError::Product("it is not UTF-8".to_owned()))?;
+    Product::parse(text).map_err(|problems| {
+        let first = problems.first();
+        CaseError::Product(first.map_or_else(String::new, |problem| problem.message.clone()))
+    })
+}
+
+impl Run {
+    /// A row of a log of this run.
+    #[must_use]
+    pub(crate) fn row(&self, log: &str, row: u64) -> crate::results::Evidence {
+        crate::results::Evidence { part: format!("runs/{}/{log}", self.plan.name), row }
+    }
+
+    /// A row of the kernel sensor's log.
+    #[must_use]
+    pub(crate) fn sensed(&self, event: &Event) -> crate::results::Evidence {
+        self.row("sensor.log", event.seq)
+    }
+
+    /// When the run began, in the recorder's clock.
+    #[must_use]
+    pub(crate) fn began_ns(&self) -> u64 {
+        let begins = |event: &&Event| matches!(event.what, What::RunStarted { .. });
+        self.lab.events.iter().find(begins).map_or(0, |event| event.at_ns)
+    }
+}

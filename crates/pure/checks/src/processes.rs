@@ -1,0 +1,221 @@
+//! Who the processes of a run are: program, domain, phase, and whether they are the product at all.
+
+use std::collections::HashMap;
+
+use watchglass_claims::Product;
+use watchglass_events::{Digest, Event, Name, Process, What};
+
+/// The processes of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    by_id: HashMap<Process, Life>,
+    steps: Vec<Step>,
+}
+
+/// What is known of one process.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    /// Whose it is.
+    pub(crate) role: Role,
+    /// The programs it ran, in order of time.
+    pub(crate) images: Vec<Image>,
+}
+
+/// A program as a process ran it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// When, in the recorder's clock.
+    pub(crate) at_ns: u64,
+    /// Row of the sensor's log.
+    pub(crate) row: u64,
+    /// Path in the world.
+    pub(crate) path: Name,
+    /// Digest of what ran.
+    pub(crate) digest: Option<Digest>,
+    /// Whether it is none yet: a command of the lab's before its `exec`.
+    pub(crate) before_exec: bool,
+    /// The domain that the product file gives the program, or its nearest ancestor's.
+    pub(crate) domain: Option<String>,
+}
+
+/// Whose process it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The product's, or something that it started.
+    Product,
+    /// A command that the product file gives for setting up, as the customer would.
+    SetUp,
+    /// The lab's own canary.
+    Canary,
+    /// Nobody the lab started: a process that the sensor did not see being born.
+    Stranger,
+}
+
+/// A command of a phase.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// The phase.
+    pub(crate) phase: String,
+    /// Its number in the phase.
+    pub(crate) number: u32,
+    /// When it began, in the recorder's clock.
+    pub(crate) from_ns: u64,
+    /// When it ended; the end of time if the log breaks off.
+    pub(crate) to_ns: u64,
+}
+
+impl Processes {
+    /// Follows every process from its birth through the programs it ran.
+    #[must_use]
+    pub(crate) fn of(lab: &[Event], sensor: &[Event], product: &Product) -> Self {
+        let mut processes = Self { by_id: HashMap::new(), steps: steps(lab) };
+        processes.roots(lab, product);
+        for event in sensor {
+            processes.follow(event, product);
+        }
+        processes
+    }
+
+    /// Whose process it is.
+    #[must_use]
+    pub(crate) fn role(&self, process: Process) -> Role {
+        self.by_id.get(&process).map_or(Role::Stranger, |life| life.role)
+    }
+
+    /// Whether the claims of the product file bind a process.
+    #[must_use]
+    pub(crate) fn is_bound(&self, process: Process) -> bool {
+        matches!(self.role(process), Role::Product | Role::Stranger)
+    }
+
+    /// Whether the claims bind what was done in an event. Between its birth and its `exec` a
+    /// command is still the lab's own code, which gives it its user and its pipes.
+    #[must_use]
+    pub(crate) fn binds(&self, event: &Event) -> bool {
+        let Some(actor) = event.actor else { return false };
+        let image = self.image_at(actor.process, event.at_ns);
+        self.is_bound(actor.process) && image.is_none_or(|image| !image.before_exec)
+    }
+
+    /// The program that a process ran at a time.
+    #[must_use]
+    pub(crate) fn image_at(&self, process: Process, at_ns: u64) -> Option<&Image> {
+        let life = self.by_id.get(&process)?;
+        life.images.iter().rev().find(|image| image.at_ns <= at_ns).or(life.images.first())
+    }
+
+    /// The program of an event, safe to print.
+    #[must_use]
+    pub(crate) fn program(&self, event: &Event) -> String {
+        let image = event.actor.and_then(|actor| self.image_at(actor.process, event.at_ns));
+        image.map_or_else(|| "an unknown program".to_owned(), |image| image.path.to_string())
+    }
+
+    /// The domain of an event's process.
+    #[must_use]
+    pub(crate) fn domain(&self, event: &Event) -> Option<&str> {
+        self.image_at(event.actor?.process, event.at_ns)?.domain.as_deref()
+    }
+
+    /// The commands, in order.
+    #[must_use]
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    fn roots(&mut self, lab: &[Event], product: &Product) {
+        for event in lab {
+            let (process, role, domain) = match &event.what {
+                What::StepStarted { phase, step, process, .. } => {
+                    let phase = product.phases.iter().find(|candidate| candidate.name == *phase);
+                    let set_up = phase.is_some_and(|phase| (*step as usize) < phase.setup.len());
+                    let role = if set_up { Role::SetUp } else { Role::Product };
+                    (*process, role, phase.map(|phase| phase.domain.clone()))
+                }
+                What::CanaryPlaced { process, .. } => (*process, Role::Canary, None),
+                _ => continue,
+            };
+            let image = Image {
+                at_ns: event.at_ns,
+                row: 0,
+                path: Name::from("(before its exec)"),
+                digest: None,
+                before_exec: true,
+                domain,
+            };
+            self.by_id.insert(process, Life { role, images: vec![image] });
+        }
+    }
+
+    fn follow(&mut self, event: &Event, product: &Product) {
+        let Some(actor) = event.actor else { return };
+        match &event.what {
+            What::Forked { child, .. } if *child != actor.process => {
+                self.born(*child, actor.process, event);
+            }
+            What::Executed { path, digest, .. } => {
+                self.ran(actor.process, event, path, *digest, product);
+            }
+            _ => {}
+        }
+    }
+
+    fn born(&mut self, child: Process, parent: Process, event: &Event) {
+        if self.by_id.contains_key(&child) {
+            return;
+        }
+        let role = self.role(parent);
+        let image = self.image_at(parent, event.at_ns).cloned();
+        let life = Life { role, images: image.into_iter().collect() };
+        self.by_id.insert(child, life);
+    }
+
+    fn ran(
+        &mut self,
+        process: Process,
+        event: &Event,
+        path: &Name,
+        digest: Option<Digest>,
+        product: &Product,
+    ) {
+        let inherited = self.image_at(process, event.at_ns).and_then(|image| image.domain.clone());
+        let own = product.domain_of(path.as_bytes()).map(str::to_owned);
+        let image = Image {
+            at_ns: event.at_ns,
+            row: event.seq,
+            path: path.clone(),
+            digest,
+            before_exec: false,
+            domain: own.clone().or(inherited),
+        };
+        let unborn = Life { role: Role::Stranger, images: Vec::new() };
+        let life = self.by_id.entry(process).or_insert(unborn);
+        // A program of the product is bound by its claims even where the customer's set-up starts it.
+        if own.is_some() && life.role == Role::SetUp {
+            life.role = Role::Product;
+        }
+        life.images.push(image);
+    }
+}
+
+fn steps(lab: &[Event]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for event in lab {
+        match &event.what {
+            What::StepStarted { phase, step, .. } => steps.push(Step {
+                phase: phase.clone(),
+                number: *step,
+                from_ns: event.at_ns,
+                to_ns: u64::MAX,
+            }),
+            What::StepEnded { phase, step, .. } => {
+                let ended = |open: &&mut Step| open.phase == *phase && open.number == *step;
+                if let Some(open) = steps.iter_mut().rev().find(ended) {
+                    open.to_ns = event.at_ns;
+                }
+            }
+            _ => {}
+        }
+    }
+    steps
+}

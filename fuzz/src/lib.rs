@@ -1,0 +1,122 @@
+//! Feeds hostile bytes to every parser.
+//!
+//! A target is a function from bytes to nothing: it must return, in bounded time and memory, and
+//! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
+//! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use watchglass_bytes::Reader;
+use watchglass_events::log::{self, LogWriter};
+use watchglass_evidence::{
+    Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, PartName,
+    PublicKey, REPORT, RESULTS, Statement, Subject, UnverifiedBundle, parse_document, parse_lines,
+    to_canonical,
+};
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target under its name, which is also the name of its folder in `corpus`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("bundle", bundle),
+    ("bytes", bytes),
+    ("documents", documents),
+    ("envelope", envelope),
+    ("event_log", event_log),
+];
+
+/// A bundle from a stranger whose signature is good. The input is the manifest; after its first
+/// zero byte, the one part that the bundle holds, `a`.
+pub fn bundle(data: &[u8]) {
+    let end = data.iter().position(|&byte| byte == 0).unwrap_or(data.len());
+    let (manifest, part) = data.split_at(end);
+    let part = part.get(1..).unwrap_or_default();
+    let signed = [(MANIFEST, manifest), (RESULTS, &b"{}\n"[..]), (REPORT, &b""[..])];
+    let mut files = UnverifiedBundle::default();
+    let envelope = to_canonical(&signed_envelope(&signed)).expect("an envelope is a document");
+    for (name, bytes) in signed.into_iter().chain([(ENVELOPE, &envelope[..]), ("a", part)]) {
+        let name = PartName::parse(name).expect("the layout's own names are names of parts");
+        files.insert(name, bytes.to_vec());
+    }
+    let Ok(bundle) = files.verify(&[]) else { return };
+    // What verifies holds what the manifest names and nothing else.
+    let found: Vec<_> =
+        bundle.parts().iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    assert_eq!(found, [("a", part)]);
+}
+
+/// The bounded reader: whatever is asked of it, it stays within its bytes and says how many are
+/// left. The first bytes are the script of what is asked, the rest is what is read.
+pub fn bytes(data: &[u8]) {
+    let Some((script, data)) = data.split_at_checked(8.min(data.len() / 2)) else { return };
+    let mut reader = Reader::new(data);
+    for &step in script {
+        let before = reader.left();
+        let read = match step % 4 {
+            0 => reader.take("field", usize::from(step / 4)).map(<[u8]>::len),
+            1 => reader.array::<4>("field").map(|array| array.len()),
+            2 => reader.u64_le("field").map(|_| 8),
+            _ => reader.sub("field", usize::from(step / 4)).map(|child| child.left()),
+        };
+        // What could not be read was not taken either.
+        assert_eq!(before - reader.left(), read.unwrap_or(0));
+    }
+}
+
+/// The documents of a bundle: each has one spelling.
+pub fn documents(data: &[u8]) {
+    one_spelling::<Manifest>(data);
+    one_spelling::<Campaign>(data);
+    one_spelling::<Environment>(data);
+    one_spelling::<Statement>(data);
+    // What it holds is compared by the parser itself; here it must only return.
+    let _ = parse_lines::<InventoryFile>(data);
+}
+
+/// The envelope, which is read before anything is believed.
+pub fn envelope(data: &[u8]) {
+    let Ok(envelope) = Envelope::parse(data) else { return };
+    assert_eq!(to_canonical(&envelope).expect("it was a document"), data);
+    let pinned = PublicKey::from_bytes(key().verifying_key().to_bytes());
+    // A signature by another key than the pinned one is never accepted.
+    if envelope.verify(&[]).is_err() {
+        assert!(envelope.verify(&[pinned]).is_err());
+    }
+}
+
+/// The event log: what parses is written again to the same events.
+pub fn event_log(data: &[u8]) {
+    let Ok(log) = log::parse(data) else { return };
+    let Some(first) = log.events.first() else { return };
+    let mut writer = LogWriter::new(Vec::new(), first.source).expect(VECTOR);
+    for event in log.events.clone() {
+        writer
+            .append_from(event.source, event.at_ns, event.actor, event.what)
+            .expect("what was parsed is within the limits of a record");
+    }
+    let written = writer.finish().expect(VECTOR);
+    let again = log::parse(&written).expect("what was just written is a log");
+    assert_eq!(again.events, log.events);
+}
+
+/// An envelope over these documents with a good signature by a key that everybody knows.
+#[must_use]
+pub fn signed_envelope(documents: &[(&str, &[u8])]) -> Envelope {
+    let subjects = documents.iter().map(|(name, bytes)| Subject::of(name, bytes)).collect();
+    let statement = Statement::new(subjects, Vec::new());
+    let payload = to_canonical(&statement).expect("a statement is a document");
+    let signature = key().sign(&Envelope::to_be_signed(&payload)).to_bytes();
+    Envelope::new(&payload, PublicKey::from_bytes(key().verifying_key().to_bytes()), signature)
+}
+
+fn one_spelling<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {
+    if let Ok(document) = parse_document::<T>(data) {
+        assert_eq!(to_canonical(&document).expect("it was a document"), data);
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+const VECTOR: &str = "a vector takes every byte";

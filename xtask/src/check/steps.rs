@@ -1,0 +1,67 @@
+//! The list of checks. To add one, add a row.
+
+use super::{Outcome, deny};
+use crate::command::{OnSkip, RoomsAct};
+use crate::place::Place;
+use crate::rooms;
+use crate::trouble::Trouble;
+
+use std::process::ExitCode;
+
+/// One check, or one run of many tests.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    /// Programs without which it is skipped.
+    pub(super) needs: &'static [&'static str],
+    pub(super) work: Work,
+}
+
+/// How a step is done.
+pub(super) enum Work {
+    /// A cargo command that passes or fails.
+    Cargo(&'static [&'static str]),
+    /// `cargo test` with these arguments, its tests counted.
+    Tests(&'static [&'static str]),
+    /// The tests of the workspace, by the best runner at hand.
+    AllTests,
+    /// A function of ours.
+    Own(fn(&Place, OnSkip) -> Result<Outcome, Trouble>),
+}
+
+/// The checks in their order: the quick ones first.
+pub(super) const STEPS: &[Step] = &[
+    Step { name: "format", needs: &[], work: Work::Cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "format of fuzz",
+        needs: &[],
+        work: Work::Cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]),
+    },
+    Step { name: "rooms", needs: &[], work: Work::Own(check_rooms) },
+    Step { name: "cargo-deny", needs: &[], work: Work::Own(deny::check) },
+    Step { name: "advisories", needs: &[], work: Work::Own(deny::check_advisories) },
+    Step {
+        name: "clippy",
+        needs: &[],
+        work: Work::Cargo(&[
+            "clippy",
+            "--quiet",
+            "--keep-going",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny=warnings",
+        ]),
+    },
+    Step { name: "tests", needs: &[], work: Work::AllTests },
+    Step { name: "doc tests", needs: &[], work: Work::Tests(&["--workspace", "--doc"]) },
+    Step {
+        name: "fuzz corpus",
+        needs: &[],
+        work: Work::Tests(&["--manifest-path", "fuzz/Cargo.toml"]),
+    },
+];
+
+fn check_rooms(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
+    let code = rooms::run(place, RoomsAct::Check)?;
+    Ok(if code == ExitCode::SUCCESS { Outcome::passed() } else { Outcome::failed() })
+}

@@ -1,0 +1,101 @@
+//! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
+//! description of the machine to `bench/results/NAME.json`, which is committed.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, output, succeed};
+use crate::trouble::Trouble;
+
+/// Takes one measurement, or lists them.
+///
+/// # Errors
+/// When it cannot be taken or its figures cannot be written.
+pub(crate) fn run(place: &Place, name: Option<&str>) -> Result<ExitCode, Trouble> {
+    let Some(name) = name else {
+        MEASURES.iter().for_each(|measure| println!("{:12} {}", measure.name, measure.what));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(measure) = MEASURES.iter().find(|measure| measure.name == name) else {
+        let known = MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
+        return Err(Trouble::Unknown { kind: "measurement", name: name.to_owned(), known });
+    };
+    let figures = (measure.take)(place)?;
+    write_result(place, measure, &figures)?;
+    println!("{figures:#}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A measurement.
+struct Measure {
+    name: &'static str,
+    /// What is measured, with units.
+    what: &'static str,
+    /// Takes it and returns the figures, with the seed where there is one.
+    take: fn(&Place) -> Result<Value, Trouble>,
+}
+
+/// Every measurement: add a row, and a function that takes it.
+const MEASURES: &[Measure] = &[Measure {
+    name: "house",
+    what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
+    take: house,
+}];
+
+fn house(place: &Place) -> Result<Value, Trouble> {
+    let folder = place.target().join("measure-house");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(Trouble::file(&folder))?;
+    }
+    // Fetching is the network's speed, not ours.
+    succeed(&mut place.cargo(["fetch", "--quiet"]))?;
+    let start = Instant::now();
+    succeed(
+        place
+            .cargo(["build", "--quiet", "--profile", "chores", "-p", "xtask", "--target-dir"])
+            .arg(&folder),
+    )?;
+    let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+    std::fs::remove_dir_all(&folder).map_err(Trouble::file(&folder))?;
+    Ok(json!({ "build_seconds": seconds }))
+}
+
+fn write_result(place: &Place, measure: &Measure, figures: &Value) -> Result<(), Trouble> {
+    let document = json!({
+        "schema": 1,
+        "measure": measure.name,
+        "what": measure.what,
+        "machine": machine()?,
+        "figures": figures,
+    });
+    let folder = place.root().join("bench/results");
+    std::fs::create_dir_all(&folder).map_err(Trouble::file(&folder))?;
+    let path = folder.join(measure.name).with_extension("json");
+    std::fs::write(&path, format!("{document:#}\n")).map_err(Trouble::file(&path))
+}
+
+/// What a reader needs to compare figures, and nothing that names the machine.
+fn machine() -> Result<Value, Trouble> {
+    let rustc = output(std::process::Command::new("rustc").arg("-V"))?;
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    Ok(json!({
+        "cpu": after_colon("/proc/cpuinfo", "model name"),
+        "cores": cores,
+        "memory": after_colon("/proc/meminfo", "MemTotal"),
+        "kernel": first_line("/proc/sys/kernel/osrelease"),
+        "rustc": String::from_utf8_lossy(&rustc).trim(),
+    }))
+}
+
+fn after_colon(file: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(Path::new(file)).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn first_line(file: &str) -> Option<String> {
+    std::fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
+}

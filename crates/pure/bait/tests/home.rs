@@ -1,12 +1,5 @@
 //! What the home promises to those who write it out and search for it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test starts the programs, files and sockets that it looks at"
-)]
-#![expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};

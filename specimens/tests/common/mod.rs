@@ -1,5 +1,5 @@
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 //! A folder with a configuration, a database and a home for the programs under test.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

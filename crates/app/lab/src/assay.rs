@@ -135,7 +135,7 @@ fn make(
     progress: &mut Progress,
 ) -> Result<Results> {
     let key = SigningKey::open_or_make(&chosen.state.join("assayer.key")).into_diagnostic()?;
-    for left in watchglass_world::sweep().into_diagnostic()? {
+    for left in watchglass_world::sweep(&chosen.cache).into_diagnostic()? {
         progress.say(&format!("removed what a crashed lab left: {left}"));
     }
     let cancelled = cancellation()?;

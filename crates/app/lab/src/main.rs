@@ -28,11 +28,11 @@ use clap::Parser as _;
 const ERROR: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(code) = watchglass_world::run_role(std::env::args_os()) {
+        return code;
+    }
     let mut arguments = std::env::args_os().skip(1);
     if let Some(role) = arguments.next() {
-        if let Some(code) = watchglass_world::run_role(&role) {
-            return code;
-        }
         if role == watchglass_fakenet::ROLE {
             return watchglass_fakenet::process_main();
         }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use miette::{IntoDiagnostic as _, Result};
 use watchglass_claims::{Command, Phase, Ready, Signal};
-use watchglass_events::{Name, Outcome, Process, What};
+use watchglass_events::{Name, Outcome, What};
 use watchglass_sensor::Sensor;
-use watchglass_world::{Parked, Spawn, User, World};
+use watchglass_world::{Spawn, User, World};
 
 use crate::recording::{LabLog, Listener, Printed};
 
@@ -32,7 +32,7 @@ pub(crate) struct Stage<'a> {
 /// A command that runs.
 struct Running {
     step: u32,
-    parked: Parked,
+    id: u32,
     stdout: Listener,
     stderr: Listener,
 }
@@ -135,7 +135,7 @@ impl Stage<'_> {
     }
 
     fn stop(&mut self, phase: &Phase, service: &Running, ready: bool) -> Result<(Outcome, bool)> {
-        self.world.signal(service.parked.id, number(phase.stop)).into_diagnostic()?;
+        self.signal(service.id, phase.stop)?;
         match self.wait(service, Instant::now() + GRACE)? {
             Some(Outcome::Exited(code)) => {
                 let expected = ready && phase.expect_exit.contains(&code);
@@ -164,20 +164,21 @@ impl Stage<'_> {
             stderr: err,
             program: None,
         };
-        let parked = self.world.park(spawn).into_diagnostic()?;
-        self.sensor.adopt(parked.pid).into_diagnostic()?;
+        let (id, process) = crate::run::parked(self.world, &spawn)?;
+        // Whoever waits for the end of a pipe must not hold it open.
+        drop(spawn);
+        self.sensor.adopt(process.pid).into_diagnostic()?;
         let argv = command.0.iter().map(|word| Name::from(word.as_str())).collect();
-        let process = Process { pid: parked.pid, start_ns: parked.start_ns };
         let phase = phase.name.clone();
         self.log.mark(What::StepStarted { phase, step, argv, process })?;
-        self.world.release(parked.id).into_diagnostic()?;
-        Ok(Running { step, parked, stdout, stderr })
+        self.world.release(id).into_diagnostic()?;
+        Ok(Running { step, id, stdout, stderr })
     }
 
     /// How the command ended; `None` at the deadline.
     fn wait(&mut self, running: &Running, deadline: Instant) -> Result<Option<Outcome>> {
         loop {
-            if let Some(outcome) = self.world.outcome(running.parked.id, TICK).into_diagnostic()? {
+            if let Some(outcome) = self.world.outcome(running.id, TICK).into_diagnostic()? {
                 return Ok(Some(outcome));
             }
             (self.tick)(self.sensor.recorded());
@@ -191,8 +192,17 @@ impl Stage<'_> {
         }
     }
 
+    /// One that has ended meanwhile needs no signal.
+    fn signal(&mut self, id: u32, signal: Signal) -> Result<()> {
+        let known = rustix::process::Signal::from_named_raw(number(signal));
+        if let Some(signal) = known {
+            let _ = self.world.signal(id, signal);
+        }
+        Ok(())
+    }
+
     fn give_up(&mut self, running: &Running) -> Result<Outcome> {
-        self.world.signal(running.parked.id, number(Signal::Kill)).into_diagnostic()?;
+        self.signal(running.id, Signal::Kill)?;
         Ok(Outcome::TimedOut)
     }
 
@@ -234,32 +244,8 @@ fn is_ready(world: &World, ready: Option<&Ready>, began: Instant) -> bool {
     match ready {
         None => true,
         Some(Ready::Seconds(seconds)) => began.elapsed() >= Duration::from_secs(*seconds),
-        Some(Ready::File(path)) => world.has_path(Path::new(path)),
-        Some(Ready::Unix(path)) => {
-            let table = proc_net(world, "unix");
-            // net/unix(5): flags 00010000 is __SO_ACCEPTCON, a listening socket. The service may
-            // have bound it by another path to the same place.
-            let listening = table.lines().filter_map(|line| {
-                let mut fields = line.split_whitespace();
-                let flags = fields.nth(3)?;
-                fields.nth(3).filter(|_| flags == "00010000")
-            });
-            listening.into_iter().any(|bound| world.is_same_file(Path::new(bound), Path::new(path)))
-        }
-        Some(Ready::Tcp(port)) => {
-            let wanted = format!(":{port:04X}");
-            let tables = [proc_net(world, "tcp"), proc_net(world, "tcp6")];
-            tables.iter().flat_map(|table| table.lines()).any(|line| {
-                let mut fields = line.split_whitespace();
-                let local = fields.nth(1).is_some_and(|local| local.ends_with(&wanted));
-                // State 0A is TCP_LISTEN.
-                local && fields.nth(1) == Some("0A")
-            })
-        }
+        Some(Ready::File(path)) => world.exists(Path::new(path)),
+        Some(Ready::Unix(path)) => world.listens_unix(path),
+        Some(Ready::Tcp(port)) => world.listens_tcp(*port),
     }
-}
-
-fn proc_net(world: &World, table: &str) -> String {
-    let path = world.init_pid().map(|pid| format!("/proc/{pid}/net/{table}"));
-    path.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use watchglass_fakenet::{
     Addresses, Authority, Configuration, FakeInternet, MacAddress, Network, Recordings,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
-use watchglass_world::{Limits, Plan, PreparedRoot, Spawn, User, World};
+use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
 
 use crate::canary;
 use crate::choose::Chosen;
@@ -215,19 +215,26 @@ fn sing(
         stderr,
         program: Some(program.into()),
     };
-    let parked = place.world.park(spawn).into_diagnostic()?;
-    recorders.sensor.adopt(parked.pid).into_diagnostic()?;
-    let process = Process { pid: parked.pid, start_ns: parked.start_ns };
+    let (id, process) = parked(&mut place.world, &spawn)?;
+    // Whoever waits for the end of a pipe must not hold it open.
+    drop(spawn);
+    recorders.sensor.adopt(process.pid).into_diagnostic()?;
     let expect = expected(setting, run);
     recorders.lab.mark(What::CanaryPlaced { token, process, expect })?;
-    place.world.release(parked.id).into_diagnostic()?;
-    let outcome = place.world.outcome(parked.id, CANARY_TIME).into_diagnostic()?;
+    place.world.release(id).into_diagnostic()?;
+    let outcome = place.world.outcome(id, CANARY_TIME).into_diagnostic()?;
     if outcome.is_none() {
         recorders.lab.note("A canary did not end in time.")?;
     }
     place.world.kill_rest().into_diagnostic()?;
     drop(heard);
     Ok(())
+}
+
+/// Parks a command: its number in the world, and the process.
+pub(crate) fn parked(world: &mut World, spawn: &Spawn) -> Result<(u32, Process)> {
+    let parked = world.park(spawn).into_diagnostic()?;
+    Ok((parked.id, Process { pid: parked.pid, start_ns: parked.start_ns }))
 }
 
 /// Three connection attempts of five seconds, with room.
@@ -269,14 +276,11 @@ fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn
         ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
     let options = bpf::Options {
         disabled,
-        world_root: Some(PathBuf::from(format!(
-            "/proc/{}/root",
-            place.world.init_pid().into_diagnostic()?
-        ))),
+        world_root: Some(PathBuf::from(format!("/proc/{}/root", place.world.first_process()))),
         uid_base,
         ..bpf::Options::default()
     };
-    let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?;
+    let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?.1;
     let sensor = bpf::start(cgroup, log, &options).into_diagnostic().context("BPF")?;
     Ok(Box::new(sensor))
 }
@@ -298,9 +302,9 @@ fn internet(
     };
     let recordings =
         Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
-    await_unlinked(place.world.init_pid().into_diagnostic()?)?;
-    let world = watchglass_fakenet::World::of_process(place.world.init_pid().into_diagnostic()?)
-        .into_diagnostic()?;
+    await_unlinked(place.world.first_process())?;
+    let world =
+        watchglass_fakenet::World::of_process(place.world.first_process()).into_diagnostic()?;
     FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
         .into_diagnostic()
         .context("starting the fake internet")
@@ -343,7 +347,10 @@ fn close(
         lab.note(problem.clone())?;
     }
     let totals = sensor.finish().into_diagnostic().context("ending the kernel sensor")?;
-    let differs = differences(setting, place, folder)?;
+    let (differs, cut) = differences(setting, place, folder)?;
+    for what in cut {
+        lab.note(format!("The difference on disk leaves something out: {what}."))?;
+    }
     let frames = statistics.frames.saturating_add(statistics.frames_lost);
     let events = statistics.events.saturating_add(statistics.events_lost);
     ended(&mut lab, Source::Capture, frames, statistics.frames_lost, &[])?;
@@ -369,28 +376,34 @@ fn ended(lab: &mut LabLog, of: Source, emitted: u64, lost: u64, blind: &[&str]) 
     lab.mark(What::SourceEnded { of, emitted, received: emitted.saturating_sub(lost), lost, blind })
 }
 
-fn differences(setting: &Setting<'_>, place: &mut Place, folder: &Path) -> Result<u64> {
+fn differences(
+    setting: &Setting<'_>,
+    place: &mut Place,
+    folder: &Path,
+) -> Result<(u64, Vec<String>)> {
     let mut log = log(folder, "overlay.log", Source::Overlay)?;
+    let mut cut = Vec::new();
     if !setting.arguments.blind.iter().any(|blind| blind == "overlay") {
-        tell_differences(place, &mut log)?;
+        cut = tell_differences(place, &mut log)?;
     }
     let count = log.count();
     log.finish().into_diagnostic().context("overlay.log")?;
-    Ok(count)
+    Ok((count, cut))
 }
 
 fn tell_differences(
     place: &mut Place,
     log: &mut LogWriter<BufWriter<std::fs::File>>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let mut failed = None;
     let mut take = |what: What| {
         if let Err(error) = log.append(now_ns(), None, what) {
             failed.get_or_insert(error);
         }
     };
-    place.world.difference(&mut take).into_diagnostic().context("comparing the disk")?;
-    failed.map_or(Ok(()), |error| Err(error).into_diagnostic().context("overlay.log"))
+    let compared = place.world.difference(&mut take).into_diagnostic();
+    let cut = compared.context("comparing the disk")?.cut;
+    failed.map_or(Ok(cut), |error| Err(error).into_diagnostic().context("overlay.log"))
 }
 
 /// Makes or finds the root that the product is installed in.
@@ -401,7 +414,9 @@ pub(crate) fn prepare_root(
     progress: &mut Progress,
 ) -> Result<PreparedRoot> {
     let mut say = |text: &str| progress.say(text);
-    watchglass_world::prepare_root(&product.install, cache, &mut say, cancelled)
+    let mut preparation =
+        Preparation { cache, program: None, progress: &mut say, cancel: cancelled };
+    PreparedRoot::prepare(&product.install, &mut preparation)
         .into_diagnostic()
         .context("preparing the root")
 }
@@ -412,7 +427,11 @@ pub(crate) fn inventory(root: &PreparedRoot, product: &Product) -> Result<Vec<In
         Install::Debian { packages, .. } => packages,
         Install::Host { .. } => &[],
     };
-    let found = watchglass_world::inventory(root, named).into_diagnostic().context("inventory")?;
+    let found = match &product.install {
+        Install::Debian { .. } => root.inventory().into_diagnostic().context("inventory")?,
+        // What the product file installs is all that there is of it.
+        Install::Host { .. } => Inventory::default(),
+    };
     let packages = found.packages.into_iter().map(|package| {
         let is_named = named.contains(&package.name);
         InventoryFile::Package(Package {
@@ -421,10 +440,10 @@ pub(crate) fn inventory(root: &PreparedRoot, product: &Product) -> Result<Vec<In
             named: is_named,
         })
     });
-    let files = found.files.into_iter().map(|file| InventoryFile::File {
-        path: Name::new(file.path).to_string(),
-        bytes: file.bytes,
-        sha256: file.digest.to_string(),
+    let files = found.files.into_iter().filter_map(|file| {
+        let sha256 = file.digest?.to_string();
+        let path = Name::new(file.path).to_string();
+        Some(InventoryFile::File { path, bytes: file.bytes, sha256 })
     });
     let laid = crate::furnish::installed(product);
     let laid = laid.iter().map(pinned).collect::<Result<Vec<_>>>()?;

@@ -91,24 +91,33 @@ pub(crate) fn join(members: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the cgroups of worlds whose lab is dead. Returns their names.
-pub(crate) fn sweep(parent: &Path) -> io::Result<Vec<String>> {
+/// Removes the cgroups of worlds whose lab is dead, wherever the lab ran. Returns their names.
+pub(crate) fn sweep() -> io::Result<Vec<String>> {
     let mut swept = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let Some(world) = WorldName::parse(&name) else { continue };
-        if world.lab_lives() {
-            continue;
+    let mount = mount_point(&fs::read_to_string("/proc/self/mountinfo")?);
+    let mut folders: Vec<_> = mount.into_iter().map(|mount| (mount, MAX_SWEEP_DEPTH)).collect();
+    while let Some((folder, depth)) = folders.pop() {
+        // A cgroup that goes away meanwhile is somebody else's matter.
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push((entry.path(), depth - 1));
+            }
         }
-        let folder = parent.join(&name);
-        if let Ok(subject) = rustix::fs::open(folder.join(SUBJECT), FOLDER, Mode::empty()) {
-            kill_all(&subject);
-        }
-        if remove_tree(&folder).is_ok() {
-            swept.push(name);
-        }
+        swept.extend(sweep_one(&folder));
     }
     Ok(swept)
+}
+
+/// Removes a cgroup if it is a dead lab's; returns its name then.
+fn sweep_one(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_string_lossy().into_owned();
+    if WorldName::parse(&name)?.lab_lives() {
+        return None;
+    }
+    if let Ok(subject) = rustix::fs::open(folder.join(SUBJECT), FOLDER, Mode::empty()) {
+        kill_all(&subject);
+    }
+    remove_tree(folder).ok().map(|()| name)
 }
 
 fn remove_tree(folder: &Path) -> io::Result<()> {
@@ -168,6 +177,8 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 /// In all 5 seconds.
 const REMOVAL_ATTEMPTS: u32 = 1000;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);
+/// Levels of cgroups that are looked through for leftovers.
+const MAX_SWEEP_DEPTH: u32 = 12;
 
 #[cfg(test)]
 mod tests {

@@ -49,6 +49,9 @@ const LIMITS: Limits = Limits { differences: 1 << 20, depth: 200, bytes: 32 << 3
 const MAX_FILE_BYTES: u64 = 8 << 30;
 /// A small file's content goes into the record.
 const MAX_INLINE_BYTES: u64 = 4096;
+/// Things told as not looked at, and the length of each: together they fit a message.
+const MAX_CUTS: usize = 100;
+const MAX_CUT_BYTES: usize = 512;
 
 struct Walk<'a> {
     ids: Ids,
@@ -80,9 +83,7 @@ impl Walk<'_> {
                 continue;
             };
             if self.comparison.differences >= self.limits.differences {
-                self.comparison
-                    .cut
-                    .push(format!("more than {} differences", self.limits.differences));
+                self.cut(format!("more than {} differences", self.limits.differences));
                 return Ok(());
             }
             if let Some(below) = self.entry(level, &name)? {
@@ -90,7 +91,7 @@ impl Walk<'_> {
                     stack.push(below);
                 } else {
                     let path = Name::new(below.path);
-                    self.comparison.cut.push(format!("/{path}: folders below are too deep"));
+                    self.cut(format!("/{path}: folders below are too deep"));
                 }
             }
         }
@@ -156,8 +157,7 @@ impl Walk<'_> {
         let upper = match open_folder(level.upper.as_fd(), name) {
             Ok(upper) => upper,
             Err(error) => {
-                let path = Name::new(join(&level.path, name));
-                self.comparison.cut.push(format!("/{path}: {error}"));
+                self.cut(format!("/{}: {error}", Name::new(join(&level.path, name))));
                 return Ok(None);
             }
         };
@@ -241,12 +241,24 @@ impl Walk<'_> {
         })
     }
 
+    /// Says what was not looked at, within bounds: the subject can bring about any number of these.
+    fn cut(&mut self, mut text: String) {
+        let known = self.comparison.cut.len();
+        if known < MAX_CUTS {
+            let end = text.floor_char_boundary(MAX_CUT_BYTES);
+            text.truncate(end);
+            self.comparison.cut.push(text);
+        } else if known == MAX_CUTS {
+            self.comparison.cut.push("and more".to_owned());
+        }
+    }
+
     /// The digest of a regular file; a link's target stands as its content.
     fn content(&mut self, folder: &OwnedFd, name: &CStr, stat: &Stat) -> Content {
         match kind_of(stat) {
             FileKind::Symlink => Content { digest: None, inline: target(folder, name) },
             FileKind::Regular => self.regular(folder, name).unwrap_or_else(|error| {
-                self.comparison.cut.push(format!("{}: {error}", Name::new(name.to_bytes())));
+                self.cut(format!("{}: {error}", Name::new(name.to_bytes())));
                 Content::default()
             }),
             _ => Content::default(),

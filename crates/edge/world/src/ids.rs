@@ -10,7 +10,6 @@ pub(crate) struct Ids {
     pub(crate) base: u32,
     #[n(1)]
     pub(crate) count: u32,
-    /// What the keeper's number 0 is called where files show their owners to the keeper: always 0.
     #[n(2)]
     pub(crate) keeper: Keeper,
 }
@@ -33,6 +32,17 @@ impl Ids {
     pub(crate) fn of_root(slot: u32) -> Self {
         let base = FIRST_BASE + (slot % SLOTS) * RANGE;
         Self { base, count: RANGE, keeper: Keeper::Root }
+    }
+
+    /// An ordinary user with a range in `/etc/subuid` and `/etc/subgid`: the keeper's namespace
+    /// has the user as 0 and the range after it, and the world gets the range alone.
+    pub(crate) fn of_range() -> Self {
+        Self { base: 1, count: RANGE, keeper: Keeper::Ordinary }
+    }
+
+    /// An ordinary user without a range: the world has one user, who is that user.
+    pub(crate) fn single() -> Self {
+        Self { base: 0, count: 1, keeper: Keeper::Ordinary }
     }
 
     /// The keeper's number for a user of the world; a world with a single user has no other.
@@ -74,5 +84,12 @@ mod tests {
         assert_eq!(ids.inside(ids.outside(65_535)), 65_535);
         assert_eq!(ids.inside(0), NOBODY, "the machine's root is nobody inside");
         assert_eq!(ids.inside(ids.base + RANGE), NOBODY, "the next world's root is nobody inside");
+    }
+
+    #[test]
+    fn a_world_of_one_user_gives_everything_to_that_user() {
+        let ids = Ids::single();
+        assert_eq!(ids.outside(101), 0);
+        assert!(!ids.has(101));
     }
 }

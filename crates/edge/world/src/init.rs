@@ -53,6 +53,8 @@ fn prepare(start: &Start) -> Result<OwnedFd, Failure> {
     // When memory runs out, the kernel is to take it from the world. The children inherit this.
     std::fs::write("/proc/self/oom_score_adj", "1000").at("oom_score_adj")?;
     view::enter(start)?;
+    // Again, now that it is the world's own: the children show it as their standard input.
+    replace_standard_streams()?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("dumpable")?;
     child_exits().at("signalfd")
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(channel: Channel) -> ExitCode {
         Err(failure) => Err((channel, failure)),
     };
     match raised {
-        Ok((channel, pieces, ids)) => serve(&channel, &holdings, &pieces, ids),
+        Ok(started) => serve(&started, &holdings),
         Err((channel, Failure { step, cause })) => {
             // Clean up first: when the lab hears of the failure, nothing is left.
             holdings.let_go();
@@ -97,7 +97,7 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     let layer = fds.pop().ok_or("it has no layer").at("receiving the plan")?;
     let mut entries = Entries::new(layer).at("reading the layer")?;
     rustix::process::setsid().at("setsid")?;
-    rustix::process::umask(Mode::empty());
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let own_users = enter_user_namespace(channel, &blueprint)?;
     let (cgroups, lacks) = make_cgroups(&blueprint)?;
     holdings.cgroups = cgroups;
@@ -111,12 +111,20 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     Ok(Some(Prepared { first, network, own_users, tree, lacks }))
 }
 
-type Started = Result<(Channel, Vec<Compared>, Ids), (Channel, Failure)>;
+/// A world with its first process.
+struct Started {
+    channel: Channel,
+    ids: Ids,
+    pieces: Vec<Compared>,
+}
 
 /// Forks the world's first process. It gets what it needs and nothing else: its copy of the lab's
 /// channel would keep that channel open after the keeper's death.
-fn start(channel: Channel, prepared: Prepared, holdings: &mut Holdings) -> Started {
-    let ids = prepared.first.blueprint.ids;
+fn start(
+    channel: Channel,
+    prepared: Prepared,
+    holdings: &mut Holdings,
+) -> Result<Started, (Channel, Failure)> {
     let (ours, theirs) = match Channel::pair().at("channel of the first process") {
         Ok(pair) => pair,
         Err(failure) => return Err((channel, failure)),
@@ -132,10 +140,10 @@ fn start(channel: Channel, prepared: Prepared, holdings: &mut Holdings) -> Start
         Err(failure) => return Err((channel, failure)),
     }
     drop(theirs);
-    let Prepared { network, own_users, tree, lacks, .. } = prepared;
+    let Prepared { first, network, own_users, tree, lacks } = prepared;
     let told = Told { first: ours.into(), network, root: tree.root, own_users, lacks };
     match tell_built(&channel, holdings, &told) {
-        Ok(()) => Ok((channel, tree.pieces, ids)),
+        Ok(()) => Ok(Started { channel, ids: first.blueprint.ids, pieces: tree.pieces }),
         Err(failure) => Err((channel, failure)),
     }
 }
@@ -172,7 +180,11 @@ fn enter_user_namespace(
     if blueprint.ids.keeper == Keeper::Root {
         return Ok(None);
     }
-    namespace::unshare(UnshareFlags::NEWUSER).at("making a user namespace")?;
+    namespace::unshare(UnshareFlags::NEWUSER).at(
+        "making a user namespace (ordinary users need them: see the settings \
+         kernel.unprivileged_userns_clone, user.max_user_namespaces and \
+         kernel.apparmor_restrict_unprivileged_userns)",
+    )?;
     channel.send(&FromKeeper::WantsMaps, &[]).at("asking for the maps")?;
     match channel.receive::<ToKeeper>().at("waiting for the maps")? {
         Some((ToKeeper::Mapped, _)) => open_namespace("user").map(Some),
@@ -209,13 +221,14 @@ fn enter_namespaces(cgroups: Option<&Cgroups>) -> Result<(), Failure> {
     namespace::unshare(rest).at("mount, ipc, uts and pid namespaces")
 }
 
-fn serve(channel: &Channel, holdings: &Holdings, pieces: &[Compared], ids: Ids) {
+fn serve(started: &Started, holdings: &Holdings) {
+    let Started { channel, ids, pieces } = started;
     let Some(init) = holdings.init else { return };
     let Ok(pidfd) = rustix::process::pidfd_open(init, PidfdFlags::empty()) else { return };
     while let Next::Message = wait(channel, pidfd.as_fd()) {
         match channel.receive::<ToKeeper>() {
             Ok(Some((ToKeeper::Compare, _))) => {
-                if difference::tell(channel, pieces, ids).is_err() {
+                if difference::tell(channel, pieces, *ids).is_err() {
                     return;
                 }
             }

@@ -1,7 +1,4 @@
-//! Roots: the files that are there before anything is laid over them.
-//!
-//! A root of Debian packages is made once for each list of packages and state of the machine's apt
-//! sources, and kept in a cache. The machine's own root needs nothing to be made.
+//! The files a world starts from.
 
 mod debian;
 pub(crate) mod host;
@@ -12,54 +9,90 @@ use std::sync::atomic::AtomicBool;
 
 use watchglass_claims::Install;
 
-pub use inventory::{Inventory, InventoryFile, InventoryPackage, inventory};
-
 use crate::RootError;
-use crate::messages::Root;
 
-/// A root that a world can be built over, any number of times.
-#[derive(Clone, Debug)]
+pub use debian::{CachedRoot, list, prune};
+pub(crate) use debian::{run_role, sweep};
+pub use inventory::{FileDigest, Inventory, Package};
+
+/// A root that worlds can be built over. It is never written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedRoot {
-    pub(crate) root: Root,
+    pub(crate) kind: Kind,
+    key: Option<String>,
+    products: Vec<String>,
 }
 
-impl PreparedRoot {
-    /// The folder that holds it; the machine's own root is `/`.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match &self.root {
-            Root::Folder(folder) => folder,
-            Root::Host => Path::new("/"),
-        }
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder(PathBuf),
+    Host,
+}
+
+/// How a root is made.
+pub struct Preparation<'a> {
+    /// Where finished roots are kept; it is made when missing. It must lie on a file system that
+    /// can map owners (ext4, xfs, btrfs, tmpfs and others).
+    pub cache: &'a Path,
+    /// The program that dispatches [`crate::run_role`]; the lab's own unless said.
+    pub program: Option<PathBuf>,
+    /// Is told of every step, in a few words.
+    pub progress: &'a mut dyn FnMut(&str),
+    /// Set it to stop; nothing half-made remains.
+    pub cancel: &'a AtomicBool,
+}
+
+impl std::fmt::Debug for Preparation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Preparation").field("cache", &self.cache).finish_non_exhaustive()
     }
 }
 
-/// Makes the root that a product is installed in, or finds it in `cache`.
-///
-/// A root of packages takes about half a minute and 600 MB, once. `say` is told what is being done.
-/// An interrupted call leaves nothing under the root's final name.
-///
-/// # Errors
-/// [`RootError`]: unknown packages by name, missing tools, a full disk.
-pub fn prepare_root(
-    install: &Install,
-    cache: &Path,
-    say: &mut dyn FnMut(&str),
-    cancelled: &AtomicBool,
-) -> Result<PreparedRoot, RootError> {
-    let root = match install {
-        Install::Host { .. } => Root::Host,
-        Install::Debian { packages, .. } => {
-            Root::Folder(debian::root(packages, cache, say, cancelled)?)
+impl PreparedRoot {
+    /// Makes the root of an installation, or finds it in the cache. The first time takes the
+    /// download and about half a minute for a small product; later it takes milliseconds. Files of
+    /// the product file are not put into the root: they belong into the world's layer.
+    ///
+    /// # Errors
+    /// As [`RootError`].
+    pub fn prepare(
+        install: &Install,
+        preparation: &mut Preparation<'_>,
+    ) -> Result<Self, RootError> {
+        match install {
+            Install::Host { .. } => Ok(Self::host()),
+            Install::Debian { packages, .. } => debian::prepare(packages, preparation),
         }
-    };
-    Ok(PreparedRoot { root })
-}
+    }
 
-/// Roots in `cache`, for a user who wants the room back.
-///
-/// # Errors
-/// [`RootError::Io`].
-pub fn cached_roots(cache: &Path) -> Result<Vec<PathBuf>, RootError> {
-    debian::cached(cache)
+    /// The machine's own programs, without the owner's folders.
+    #[must_use]
+    pub fn host() -> Self {
+        Self { kind: Kind::Host, key: None, products: Vec::new() }
+    }
+
+    /// The key in the cache: SHA-256, in hexadecimal digits, of all that decides the content.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The folder on the machine; the machine's own root for [`PreparedRoot::host`].
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        match &self.kind {
+            Kind::Folder(folder) => folder,
+            Kind::Host => Path::new("/"),
+        }
+    }
+
+    /// Lists what is installed: every package with its version, and every file of the product's
+    /// own packages with its digest (check I1). Reads each of those files once.
+    ///
+    /// # Errors
+    /// [`RootError::Io`] when the package database cannot be read. A file that is listed and
+    /// missing is in the inventory without a digest.
+    pub fn inventory(&self) -> Result<Inventory, RootError> {
+        inventory::read(self.folder(), &self.products)
+    }
 }

@@ -103,6 +103,7 @@ const SHOWN: &[&str] = &[
     "net",
     "self",
     "stat",
+    "sysvipc",
     "sys",
     "thread-self",
     "uptime",

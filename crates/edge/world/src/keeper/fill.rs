@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<()> {
         let (parent, name) = self.parent(path)?;
         remove_tree(&parent, name)
     }

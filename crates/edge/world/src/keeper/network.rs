@@ -38,8 +38,7 @@ fn raise_loopback() -> io::Result<()> {
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
-        // Protocol 0 is NETLINK_ROUTE, netlink(7).
-        None,
+        None, // NETLINK_ROUTE, which is 0
     )?;
     let mut message = Vec::with_capacity(32);
     message.extend(32_u32.to_ne_bytes()); // length
@@ -51,7 +50,6 @@ fn raise_loopback() -> io::Result<()> {
     message.extend(IFF_UP.to_ne_bytes()); // flags
     message.extend(IFF_UP.to_ne_bytes()); // which flags change
     let kernel = SocketAddrNetlink::new(0, 0);
-    #[expect(clippy::disallowed_methods, reason = "a netlink socket ends in the kernel")]
     rustix::net::sendto(&socket, &message, SendFlags::empty(), &kernel)?;
     let mut answer = [0; 128];
     let (length, _) = rustix::net::recv(&socket, &mut answer, rustix::net::RecvFlags::empty())?;

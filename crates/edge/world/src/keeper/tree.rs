@@ -25,7 +25,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, XattrFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags,
@@ -67,7 +67,7 @@ pub(crate) struct Piece {
     pub(crate) at: PathBuf,
     /// The folder on the machine; `None`: an empty one.
     pub(crate) from: Option<PathBuf>,
-    /// Names directly in it that are not shown.
+    /// Folders directly in it that are shown empty.
     pub(crate) hidden: Vec<&'static str>,
 }
 
@@ -162,7 +162,7 @@ impl Layers {
     fn for_filling(&self) -> Result<(), Failure> {
         for (number, piece) in self.pieces.iter().enumerate() {
             for name in &piece.hidden {
-                whiteout(&part_path("middle", number).join(name), self.ids)?;
+                empty_over(&part_path("middle", number).join(name), self.ids)?;
             }
             let lower = part_path("lower", number);
             own(&part_path("middle", number), &lower, self.ids)?;
@@ -322,11 +322,17 @@ pub(crate) fn attach(mount: &OwnedFd, path: &Path) -> io::Result<()> {
     Ok(rustix::mount::move_mount(mount, "", CWD, path, flags)?)
 }
 
-/// What overlayfs takes for "removed": a device with the number 0. Any user may make it
-/// (Linux ≥ 5.8).
-fn whiteout(path: &Path, ids: Ids) -> Result<(), Failure> {
-    rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), 0)
-        .at(format!("hiding {}", path.display()))?;
+/// An empty folder through which nothing of the one below shows: overlayfs marks such a folder as
+/// opaque.
+fn empty_over(path: &Path, ids: Ids) -> Result<(), Failure> {
+    let mark = match ids.keeper {
+        Keeper::Root => "trusted.overlay.opaque",
+        Keeper::Ordinary => "user.overlay.opaque",
+    };
+    let step = || format!("emptying {}", path.display());
+    fs::create_dir(path).at(step())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).at(step())?;
+    rustix::fs::setxattr(path, mark, b"y", XattrFlags::empty()).at(step())?;
     chown_to(path, ids.outside(0), ids.outside(0))
 }
 

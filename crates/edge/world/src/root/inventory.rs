@@ -1,118 +1,149 @@
-//! What a product is made of: its packages, and every file of theirs with its digest.
+//! What is installed in a root, by the package manager's own records.
 
-use std::fs;
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::{Digest as _, Sha256};
 use watchglass_events::Digest;
 
-use super::PreparedRoot;
 use crate::RootError;
 
-/// A product's packages and files.
+/// What is installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Installed packages, by name.
-    pub packages: Vec<InventoryPackage>,
-    /// Programs and libraries of the root, by path.
-    pub files: Vec<InventoryFile>,
+    /// Every installed package, by name.
+    pub packages: Vec<Package>,
+    /// The files of the product's own packages, by path.
+    pub files: Vec<FileDigest>,
 }
 
 /// An installed package.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InventoryPackage {
-    /// Its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    /// Name.
     pub name: String,
-    /// Its version.
+    /// Version, as the distribution writes it.
     pub version: String,
+    /// Architecture.
+    pub architecture: String,
 }
 
-/// A file with its digest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InventoryFile {
-    /// Path in the world.
+/// A file of the product.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileDigest {
+    /// Absolute path in the world.
     pub path: String,
-    /// Size in bytes.
+    /// The package it belongs to.
+    pub package: String,
+    /// Size in bytes; 0 without a digest.
     pub bytes: u64,
-    /// Digest of the content.
-    pub digest: Digest,
+    /// SHA-256 of the content; `None` for a file that is listed and missing.
+    pub digest: Option<Digest>,
 }
 
-/// Takes the inventory of a root: all packages, and every file of the named packages and of the
-/// folders that programs are run from.
-///
-/// Costs a read of those files; for a small root about a second.
-///
-/// # Errors
-/// [`RootError::Io`].
-pub fn inventory(root: &PreparedRoot, named: &[String]) -> Result<Inventory, RootError> {
-    let base = root.folder();
-    let packages = packages(base);
-    let mut paths = Vec::new();
-    for package in named {
-        paths.extend(files_of(base, package));
-    }
-    for folder in RUN_FROM {
-        list(base, Path::new(folder), &mut paths);
-    }
-    paths.sort();
-    paths.dedup();
-    let files = paths.iter().filter_map(|path| file(base, path)).collect();
-    Ok(Inventory { packages, files })
-}
-
-/// Where programs are run from.
-const RUN_FROM: &[&str] = &["usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"];
-
-/// `/var/lib/dpkg/status`, deb-control(5) paragraphs.
-fn packages(base: &Path) -> Vec<InventoryPackage> {
-    let status = fs::read_to_string(base.join("var/lib/dpkg/status")).unwrap_or_default();
-    let field = |paragraph: &str, key: &str| {
-        let line = paragraph.lines().find_map(|line| line.strip_prefix(key));
-        line.map(|value| value.trim().to_owned())
-    };
-    let package = |paragraph: &str| {
-        let installed = field(paragraph, "Status:")?.ends_with(" installed");
-        let (name, version) = (field(paragraph, "Package:")?, field(paragraph, "Version:")?);
-        installed.then_some(InventoryPackage { name, version })
-    };
-    status.split("\n\n").filter_map(package).collect()
-}
-
-/// `/var/lib/dpkg/info/NAME.list` or `NAME:ARCHITECTURE.list`.
-fn files_of(base: &Path, package: &str) -> Vec<PathBuf> {
-    let info = base.join("var/lib/dpkg/info");
-    let names = [
-        format!("{package}.list"),
-        format!("{package}:amd64.list"),
-        format!("{package}:arm64.list"),
-    ];
-    let found = names.iter().find_map(|name| fs::read_to_string(info.join(name)).ok());
-    let text = found.unwrap_or_default();
-    text.lines().map(|line| PathBuf::from(line.trim_start_matches('/'))).collect()
-}
-
-fn list(base: &Path, folder: &Path, paths: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(base.join(folder)) else { return };
-    paths.extend(entries.flatten().map(|entry| folder.join(entry.file_name())));
-}
-
-/// A regular file; links and folders are none.
-fn file(base: &Path, path: &Path) -> Option<InventoryFile> {
-    let full = base.join(path);
-    let metadata = full.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
-    let digest = digest(&full)?;
-    Some(InventoryFile { path: format!("/{}", path.display()), bytes: metadata.len(), digest })
-}
-
-fn digest(path: &Path) -> Option<Digest> {
-    let mut file = fs::File::open(path).ok()?;
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(Digest(digest.finalize().into())),
-            length => digest.update(buffer.get(..length)?),
+pub(super) fn read(root: &Path, products: &[String]) -> Result<Inventory, RootError> {
+    let status = root.join("var/lib/dpkg/status");
+    let text = fs::read_to_string(&status).map_err(RootError::io(&status))?;
+    let packages = installed(&text);
+    let folder =
+        rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| RootError::io(root)(error.into()))?;
+    let mut files = BTreeSet::new();
+    for package in packages.iter().filter(|package| products.contains(&package.name)) {
+        for path in listed(root, package)? {
+            files.extend(digest(&folder, package, &path)?);
         }
+    }
+    Ok(Inventory { packages, files: files.into_iter().collect() })
+}
+
+/// Stanzas are separated by empty lines; only those of installed packages count, dpkg-query(1).
+fn installed(status: &str) -> Vec<Package> {
+    let mut packages: Vec<_> = status.split("\n\n").filter_map(package).collect();
+    packages.sort();
+    packages
+}
+
+fn package(stanza: &str) -> Option<Package> {
+    let field = |key: &str| {
+        stanza
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(": ").map(str::to_owned))
+    };
+    let installed = field("Status")?.ends_with(" installed");
+    let architecture = field("Architecture").unwrap_or_default();
+    installed.then_some(Package {
+        name: field("Package")?,
+        version: field("Version")?,
+        architecture,
+    })
+}
+
+/// The list of a package that exists in several architectures at once is named with its own.
+fn listed(root: &Path, package: &Package) -> Result<Vec<String>, RootError> {
+    let folder = root.join("var/lib/dpkg/info");
+    let names = [
+        format!("{}.list", package.name),
+        format!("{}:{}.list", package.name, package.architecture),
+    ];
+    let path = names.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let path: PathBuf = path.unwrap_or_else(|| folder.join(&names[0]));
+    let text = fs::read_to_string(&path).map_err(RootError::io(&path))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// The digest of a regular file; folders and links have none and are left out.
+fn digest(root: &OwnedFd, package: &Package, path: &str) -> Result<Option<FileDigest>, RootError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let mut entry =
+        FileDigest { path: path.to_owned(), package: package.name.clone(), bytes: 0, digest: None };
+    match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+        Ok(file) => {
+            let file = File::from(file);
+            if !file.metadata().map_err(RootError::io(path))?.is_file() {
+                return Ok(None);
+            }
+            let (bytes, digest) = hash(file).map_err(RootError::io(path))?;
+            entry.bytes = bytes;
+            entry.digest = Some(digest);
+            Ok(Some(entry))
+        }
+        Err(rustix::io::Errno::LOOP) => Ok(None),
+        Err(rustix::io::Errno::NOENT) => Ok(Some(entry)),
+        Err(error) => Err(RootError::io(path)(error.into())),
+    }
+}
+
+fn hash(mut file: File) -> io::Result<(u64, Digest)> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else { break };
+        hash.update(part);
+        bytes += part.len() as u64;
+    }
+    Ok((bytes, Digest(hash.finalize().into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_installed_packages_only() {
+        let status = "Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2:1.0-1\n\n\
+                      Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\n\
+                      Package: a2\nStatus: hold ok installed\nArchitecture: all\nVersion: 3\n";
+        let packages = installed(status);
+        let names: Vec<_> = packages.iter().map(|package| package.name.as_str()).collect();
+        assert_eq!(names, ["a2", "b"]);
+        assert_eq!(packages[1].version, "2:1.0-1");
     }
 }

@@ -84,9 +84,7 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
-    std::fs::create_dir_all(&folder)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+    watchglass_store::make_folder(&folder).into_diagnostic()?;
     Ok(folder)
 }
 
@@ -127,7 +125,6 @@ fn campaign(
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one campaign, used once")]
 fn make(
     arguments: &Assay,
     product: &Product,
@@ -151,7 +148,7 @@ fn make(
         "environment.json",
         &to_canonical(&environment::environment()).into_diagnostic()?,
     )?;
-    let inventory = run::inventory(&root, product)?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
         arguments,

@@ -1,5 +1,11 @@
 //! The canary: a process of the lab in the subject's place, which does what every source must see.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this runs in the world, in the subject's place, and does what the subject may"
+)]
+
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};

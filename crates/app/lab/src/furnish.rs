@@ -79,7 +79,7 @@ impl Furniture<'_> {
     }
 }
 
-fn installed(product: &Product) -> &[InstalledFile] {
+pub(crate) fn installed(product: &Product) -> &[InstalledFile] {
     match &product.install {
         Install::Debian { files, .. } | Install::Host { files } => files,
     }

@@ -42,7 +42,7 @@ impl Stage<'_> {
     pub(crate) fn play(&mut self, phase: &Phase) -> Result<()> {
         let mut step = 0;
         for command in &phase.setup {
-            let outcome = self.to_the_end(phase, step, command, &[0])?;
+            let outcome = self.run_out(phase, step, command, &[0])?;
             step += 1;
             if outcome != Outcome::Exited(0) {
                 return self.leave(phase);
@@ -50,7 +50,7 @@ impl Stage<'_> {
         }
         match (&phase.ready, phase.lasts) {
             (None, None) => {
-                self.to_the_end(phase, step, &phase.run, &phase.expect_exit)?;
+                self.run_out(phase, step, &phase.run, &phase.expect_exit)?;
             }
             _ => self.service(phase, step)?,
         }
@@ -73,7 +73,7 @@ impl Stage<'_> {
         killed
     }
 
-    fn to_the_end(
+    fn run_out(
         &mut self,
         phase: &Phase,
         step: u32,
@@ -100,7 +100,7 @@ impl Stage<'_> {
         if ready {
             let drives = phase.drive.iter().zip(step + 1..);
             for (command, step) in drives {
-                self.to_the_end(phase, step, command, &phase.expect_exit)?;
+                self.run_out(phase, step, command, &phase.expect_exit)?;
             }
             if let Some(lasts) = phase.lasts {
                 early = self.wait(&service, Instant::now() + lasts.min(self.idle))?;
@@ -244,9 +244,7 @@ fn is_ready(world: &World, ready: Option<&Ready>, began: Instant) -> bool {
                 let flags = fields.nth(3)?;
                 fields.nth(3).filter(|_| flags == "00010000")
             });
-            listening
-                .into_iter()
-                .any(|bound| world.is_same_file(Path::new(bound), Path::new(path)))
+            listening.into_iter().any(|bound| world.is_same_file(Path::new(bound), Path::new(path)))
         }
         Some(Ready::Tcp(port)) => {
             let wanted = format!(":{port:04X}");

@@ -46,10 +46,7 @@ pub(crate) fn log(folder: &Path, name: &str, source: Source) -> Result<LogWriter
 
 /// Makes a file in the folder of a run.
 pub(crate) fn create(folder: &Path, name: &str) -> Result<File> {
-    let path = folder.join(name);
-    File::create(&path)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot create {}", path.display()))
+    watchglass_store::create_file(&folder.join(name)).into_diagnostic()
 }
 
 /// Nanoseconds of `CLOCK_BOOTTIME`, the clock of every record.

@@ -109,6 +109,15 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
         .ok_or_else(|| miette!("run {}: its seed is no seed", run.name))
 }
 
+/// The product with the placeholders that do not differ from run to run filled in; the others stand
+/// for nothing.
+pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+    let values =
+        watchglass_claims::Values { bait: nowhere.clone(), samples: nowhere, product: folder };
+    product.fill(&values).into_diagnostic()
+}
+
 /// The folder of the product file, which `{product}` stands for.
 fn folder_of(product: &Path) -> Result<String> {
     let path = product.canonicalize().into_diagnostic()?;
@@ -137,11 +146,7 @@ struct Recorders {
 
 fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
     let folder = setting.folder.join("runs").join(&run.name);
-    // What a run that broke off left is no evidence.
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)
-        .into_diagnostic()
-        .wrap_err_with(|| folder.display().to_string())?;
+    watchglass_store::fresh_folder(&folder).into_diagnostic()?;
     let mut recorders = Recorders {
         lab: LabLog::create(&folder)?,
         sensor: sensor(setting, place, &folder)?,
@@ -282,8 +287,7 @@ fn internet(
     run: &PlannedRun,
     folder: &Path,
 ) -> Result<FakeInternet> {
-    let mut addresses = Addresses::default();
-    addresses.subject_mac = mac(&place.identity)?;
+    let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
         network: if run.network { Network::Vendor } else { Network::None },
         scenario: scenario::scenario(setting.arguments)?,
@@ -294,11 +298,27 @@ fn internet(
     };
     let recordings =
         Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
+    await_unlinked(place.world.init_pid().into_diagnostic()?)?;
     let world = watchglass_fakenet::World::of_process(place.world.init_pid().into_diagnostic()?)
         .into_diagnostic()?;
     FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
         .into_diagnostic()
         .context("starting the fake internet")
+}
+
+/// The kernel takes the link of the run before away a moment after its fake internet has ended.
+fn await_unlinked(init: u32) -> Result<()> {
+    let devices = format!("/proc/{init}/net/dev");
+    for _ in 0..500 {
+        let text = std::fs::read_to_string(&devices)
+            .into_diagnostic()
+            .wrap_err_with(|| devices.clone())?;
+        if !text.contains("eth0:") {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(miette!("the link of the run before does not go away"))
 }
 
 fn mac(identity: &Identity) -> Result<MacAddress> {
@@ -406,5 +426,19 @@ pub(crate) fn inventory(root: &PreparedRoot, product: &Product) -> Result<Vec<In
         bytes: file.bytes,
         sha256: file.digest.to_string(),
     });
-    Ok(packages.chain(files).collect())
+    let laid = crate::furnish::installed(product);
+    let laid = laid.iter().map(pinned).collect::<Result<Vec<_>>>()?;
+    Ok(packages.chain(files).chain(laid).collect())
+}
+
+/// A file that the product file installs.
+fn pinned(file: &watchglass_claims::InstalledFile) -> Result<InventoryFile> {
+    let content = std::fs::read(&file.from)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot read {}, which the product file installs", file.from))?;
+    Ok(InventoryFile::File {
+        path: Name::from(file.to.as_str()).to_string(),
+        bytes: content.len() as u64,
+        sha256: watchglass_events::Digest::of(&content).to_string(),
+    })
 }

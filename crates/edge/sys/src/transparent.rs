@@ -121,6 +121,11 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the socket whose options are tested"
+)]
 mod tests {
     use std::net::UdpSocket;
 

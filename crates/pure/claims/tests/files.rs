@@ -2,6 +2,8 @@
 //!
 //! A broken file ends with lines `# expect: LINE:COLUMN CODE TEXT`, each the beginning of a problem
 //! as it is printed, in any order. Every problem is expected and every expectation met.
+
+#![allow(clippy::disallowed_methods, reason = "a test reads the files that it compares")]
 #![allow(clippy::panic, reason = "a test that panics has failed, which is what it is for")]
 
 use std::path::{Path, PathBuf};

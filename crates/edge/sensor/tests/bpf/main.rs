@@ -1,5 +1,11 @@
 //! The sensor of tier T1 on real programs. Needs root, BPF and cgroup2; says so where it has not.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test starts the programs, files and sockets that it looks at"
+)]
+
 #[path = "support.rs"]
 mod support;
 

@@ -1,0 +1,9 @@
+//! `specimen-helper`: see `watchglass_specimens::programs::helper`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    watchglass_specimens::programs::helper(&arguments)
+}

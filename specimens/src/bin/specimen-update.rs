@@ -1,0 +1,9 @@
+//! `specimen-update`: see `watchglass_specimens::programs::update`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    watchglass_specimens::programs::update(&arguments)
+}

@@ -10,13 +10,14 @@ pub struct Budget {
     pub decoded_bytes: usize,
     /// Most decoders one after another.
     pub depth: usize,
-    /// Most attempts: one for each decoder started and for each place where a spelling is compared.
+    /// Most attempts: one for each decoder started, for each 64 bytes that one reads, and for each
+    /// place where a spelling is compared.
     pub steps: u64,
 }
 
 impl Budget {
-    /// 256 MiB of input, 256 MiB decoded, four decoders deep, 50 million attempts: some tens of
-    /// seconds at worst.
+    /// 256 MiB of input, 256 MiB decoded, four decoders deep, 50 million attempts: for
+    /// what a product sends, well under a second; some minutes at worst.
     pub const STANDARD: Self =
         Self { input_bytes: 256 << 20, decoded_bytes: 256 << 20, depth: 4, steps: 50_000_000 };
 }
@@ -38,6 +39,8 @@ pub enum Exhausted {
     /// More than [`Budget::steps`] attempts.
     Steps,
 }
+
+const READ_BYTES_PER_STEP: usize = 64;
 
 /// What is left of a budget.
 #[derive(Debug)]
@@ -76,6 +79,18 @@ impl Allowance {
                 true
             }
             None => self.run_out(Exhausted::Steps),
+        }
+    }
+
+    /// Pays for `bytes` that a decoder read. It may read many and make nothing.
+    pub(crate) fn pay_read(&mut self, bytes: usize) {
+        let steps = u64::try_from(bytes / READ_BYTES_PER_STEP).unwrap_or(u64::MAX);
+        match self.steps.checked_sub(steps) {
+            Some(left) => self.steps = left,
+            None => {
+                self.steps = 0;
+                self.run_out(Exhausted::Steps);
+            }
         }
     }
 

@@ -199,6 +199,23 @@ fn steps_are_bounded() {
 }
 
 #[test]
+fn decoders_that_read_much_and_make_nothing_are_paid_for() {
+    // Each gzip header says with its extra field that its body begins at another empty block, and
+    // from each of them on empty blocks reach to the end: 1,000 times 1 MB to read, nothing to make.
+    let count = 1000_u16;
+    let header = |number: u16| {
+        let to_the_tail = (count - number - 1) * 12;
+        let extra = (to_the_tail + number * 5).to_le_bytes();
+        [b"\x1f\x8b\x08\x04\0\0\0\0\0\x03".as_slice(), &extra].concat()
+    };
+    let headers: Vec<u8> = (0..count).flat_map(header).collect();
+    let stream = [headers, b"\x00\x00\x00\xff\xff".repeat(200_000)].concat();
+    let budget = Budget { steps: 500_000, ..Budget::STANDARD };
+    let search = detector().search(&stream, budget);
+    assert_eq!(search.exhausted, Some(Exhausted::Steps));
+}
+
+#[test]
 fn benign_reports_raise_no_alarm() {
     let detector = Detector::build((0..667).flat_map(needles));
     for number in 0..400 {

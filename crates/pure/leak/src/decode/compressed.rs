@@ -144,14 +144,16 @@ impl Inflater {
             return 0;
         }
         let (bytes, end) = self.run(rest, sink.allowance.bytes());
+        let read = usize::try_from(self.decompress.total_in()).unwrap_or(usize::MAX);
+        sink.allowance.pay_read(read);
         // Two bytes of a zlib header are no proof, and the fixed code gives most bytes a meaning.
         let proven = matches!(transform, Transform::Gzip | Transform::ZipMember);
         if end != End::Limit && !proven && deflate::has_fixed_code(rest) && !is_text(&bytes) {
+            sink.allowance.pay_bytes(bytes.len());
             return 0;
         }
         keep(at, bytes, end, transform, sink);
-        let taken = usize::try_from(self.decompress.total_in()).unwrap_or(usize::MAX);
-        if end == End::Clean { taken } else { 0 }
+        if end == End::Clean { read } else { 0 }
     }
 }
 
@@ -169,24 +171,31 @@ fn keep(at: usize, bytes: Vec<u8>, end: End, transform: Transform, sink: &mut Si
     if end == End::Limit {
         sink.allowance.run_out(Exhausted::Decoded);
     }
-    if bytes.len() >= fewest_bytes(end) {
-        sink.push(transform, Taken::field(at, bytes));
+    // What is thrown away was made all the same, and is paid for.
+    if bytes.len() < fewest_bytes(end) {
+        sink.allowance.pay_bytes(bytes.len());
+        return;
     }
+    sink.push(transform, Taken::field(at, bytes));
 }
 
-fn zstd(at: usize, rest: &[u8], sink: &mut Sink<'_>) {
+fn zstd(at: usize, mut rest: &[u8], sink: &mut Sink<'_>) {
+    let there = rest.len();
     if !sink.allowance.pay_step() {
         return;
     }
-    if let Ok(decoder) = ruzstd::decoding::StreamingDecoder::new(rest) {
+    if let Ok(decoder) = ruzstd::decoding::StreamingDecoder::new(&mut rest) {
         read(at, decoder, Transform::Zstd, sink);
     }
+    sink.allowance.pay_read(there.saturating_sub(rest.len()));
 }
 
-fn bzip2(at: usize, rest: &[u8], sink: &mut Sink<'_>) {
+fn bzip2(at: usize, mut rest: &[u8], sink: &mut Sink<'_>) {
+    let there = rest.len();
     if sink.allowance.pay_step() {
-        read(at, bzip2_rs::DecoderReader::new(rest), Transform::Bzip2, sink);
+        read(at, bzip2_rs::DecoderReader::new(&mut rest), Transform::Bzip2, sink);
     }
+    sink.allowance.pay_read(there.saturating_sub(rest.len()));
 }
 
 fn xz(at: usize, rest: &[u8], sink: &mut Sink<'_>) {
@@ -194,6 +203,7 @@ fn xz(at: usize, rest: &[u8], sink: &mut Sink<'_>) {
         return;
     }
     let Some((chunks, end)) = xz::first_block(rest, sink.allowance.bytes()) else { return };
+    sink.allowance.pay_read(chunks.len());
     let mut bytes = Vec::new();
     let decoded = lzma_rs::lzma2_decompress(&mut chunks.as_slice(), &mut bytes);
     let end = if decoded.is_ok() { end } else { End::Corrupt };

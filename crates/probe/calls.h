@@ -314,12 +314,12 @@ GLOBAL int on_messages(struct scratch *scratch, u32 direction)
 	u32 descriptor = scratch->record.argument[0];
 	for (u32 index = 0; index < 64 && index < count; index++) {
 		u32 length = 0;
-		bpf_probe_read_user(&length, sizeof(length), header + 56);
+		bpf_probe_read_user(&length, sizeof(length), header + sizeof(struct user_message));
 		if (index == 63 && count > 64)
 			scratch->record.flags |= FLAG_MORE_MESSAGES;
 		if (!on_message(scratch, header, length, direction))
 			plain += length;
-		header += sizeof(struct user_message);
+		header += sizeof(struct user_messages);
 	}
 	if (plain)
 		transfer(descriptor, plain, direction);
@@ -492,6 +492,8 @@ GLOBAL int on_attempt(struct scratch *scratch)
 	}
 	add_user_string(scratch, first, PART_STRING);
 	add_user_string(scratch, second, PART_STRING_2);
+	if (call == 319) /* the reader takes hold of the file before it can be run and be gone */
+		scratch->wakeup = BPF_RB_FORCE_WAKEUP;
 	return emit(scratch);
 }
 

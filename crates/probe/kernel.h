@@ -232,7 +232,12 @@ struct user_message {
 	u64 name;
 	u32 name_length, padding;
 	u64 vector, vector_length, control, control_length;
-	u32 flags, message_length; /* message_length of `struct mmsghdr` */
+	u32 flags, padding_2;
+};
+
+struct user_messages {
+	struct user_message message;
+	u32 length, padding;
 };
 
 #endif

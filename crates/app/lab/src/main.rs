@@ -1,1 +1,54 @@
-fn main() {}
+//! Runs the campaign of one assay.
+//!
+//! The same file is started again in other roles: the keeper and the first process of a world, the
+//! fake internet, and the canary. A role is told by the first argument, before any thread exists.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is the apps' business")]
+
+mod assay;
+mod canary;
+mod choose;
+mod cli;
+mod doctor;
+mod environment;
+mod furnish;
+mod output;
+mod phase;
+mod plan;
+mod progress;
+mod recording;
+mod run;
+mod scenario;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Exit code for what could not be done.
+const ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if let Some(role) = arguments.next() {
+        if let Some(code) = watchglass_world::run_role(&role) {
+            return code;
+        }
+        if role == watchglass_fakenet::ROLE {
+            return watchglass_fakenet::process_main();
+        }
+        if role == canary::ROLE {
+            return canary::main(arguments.next());
+        }
+    }
+    let done = match cli::Cli::parse().command {
+        cli::Command::Assay(arguments) => assay::assay(&arguments),
+        cli::Command::Diff(arguments) => output::diff(&arguments),
+        cli::Command::Check(arguments) => output::check_product(&arguments),
+        cli::Command::Events(arguments) => output::events(&arguments),
+        cli::Command::Doctor(arguments) => doctor::doctor(&arguments),
+    };
+    done.unwrap_or_else(|report| {
+        eprintln!("{report:?}");
+        ExitCode::from(ERROR)
+    })
+}

@@ -37,10 +37,17 @@ fn main() -> ExitCode {
         [Some("assay"), Some("diff")] => become_sibling("watchglass-lab", &["diff"], &words[2..]),
         [Some("assay"), ..] => become_sibling("watchglass-lab", &["assay"], &words[1..]),
         [Some("recheck"), ..] => become_sibling("watchglass-recheck", &[], &words[1..]),
-        [Some("product"), Some("check")] => become_sibling("watchglass-lab", &["check"], &words[2..]),
-        [Some(command @ ("events" | "doctor")), ..] => become_sibling("watchglass-lab", &[command], &words[1..]),
+        [Some("product"), Some("check")] => {
+            become_sibling("watchglass-lab", &["check"], &words[2..])
+        }
+        [Some(command @ ("events" | "doctor")), ..] => {
+            become_sibling("watchglass-lab", &[command], &words[1..])
+        }
         [other, ..] => {
-            eprintln!("error: `{}` is no command; see `watchglass --help`", other.unwrap_or("\u{fffd}").escape_debug());
+            eprintln!(
+                "error: `{}` is no command; see `watchglass --help`",
+                other.unwrap_or("\u{fffd}").escape_debug()
+            );
             ExitCode::from(2)
         }
     }
@@ -58,6 +65,9 @@ fn become_sibling(name: &str, first: &[&str], rest: &[OsString]) -> ExitCode {
     let folder = std::env::current_exe().ok().and_then(|path| path.parent().map(PathBuf::from));
     let program = folder.unwrap_or_default().join(name);
     let error = Command::new(&program).args(first).args(rest).exec();
-    eprintln!("error: cannot run {}: {error}; build it with `cargo build --release`", program.display());
+    eprintln!(
+        "error: cannot run {}: {error}; build it with `cargo build --release`",
+        program.display()
+    );
     ExitCode::from(2)
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use watchglass_events::Direction;
 use watchglass_packets::pcapng::{CaptureTotals, CaptureWriter, Frame};
@@ -95,8 +95,12 @@ fn record(
     mut writer: CaptureWriter<BufWriter<File>>,
     shared: &Shared,
 ) -> io::Result<CaptureTotals> {
+    let mut ends_at = None;
     loop {
         let was_stopping = shared.stopping.load(Ordering::Acquire);
+        if was_stopping {
+            ends_at.get_or_insert_with(|| Instant::now() + END_PATIENCE);
+        }
         // The two clocks drift apart when the time of day is set, so they are compared each time.
         let behind_ns = realtime_ns().saturating_sub(boot_ns());
         let mut failed = None;
@@ -114,9 +118,13 @@ fn record(
         shared.kept.store(writer.kept(), Ordering::Relaxed);
         shared.dropped.store(lost + writer.refused(), Ordering::Relaxed);
         shared.bytes.store(writer.written_bytes(), Ordering::Relaxed);
-        // What the kernel saw before the end was asked for is handed over within one wait.
-        if was_stopping && count == 0 {
-            return writer.finish(lost);
+        // What the kernel saw before the end was asked for is handed over within one wait, unless a
+        // subject that still runs floods the link; then what is not written is counted as lost.
+        let is_over = ends_at.is_some_and(|end| Instant::now() > end);
+        if was_stopping && (count == 0 || is_over) {
+            let taken = writer.kept() + writer.refused();
+            let seen = ring.totals()?.seen;
+            return writer.finish(seen.saturating_sub(taken));
         }
     }
 }
@@ -149,3 +157,4 @@ const NANOSECONDS: u64 = 1_000_000_000;
 const BUFFER_BYTES: usize = 1 << 20;
 const ADDRESS_BYTES: usize = 12;
 const POLL_TIME: Duration = Duration::from_millis(100);
+const END_PATIENCE: Duration = Duration::from_secs(2);

@@ -168,6 +168,12 @@ impl FakeInternet {
         Ok(internet)
     }
 
+    /// The first stage of the process; the second, which does the work, is its only child.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has seen so far.
     ///
     /// # Errors
@@ -333,7 +339,7 @@ fn control_error(source: std::io::Error) -> FakenetError {
 }
 
 /// First argument of the process; the second stage has another behind it.
-pub(crate) const ARGUMENT: &str = "fakenet";
+pub const ARGUMENT: &str = "fakenet";
 
 /// Starting and finishing take well below a second each on a quiet machine.
 const ANSWER_TIME: Duration = Duration::from_secs(60);

@@ -29,6 +29,7 @@ mod wire;
 
 pub use authority::Authority;
 pub use configuration::{Addresses, Configuration, Limits, MacAddress, Network};
+pub use control::ARGUMENT as ROLE;
 pub use control::{FakeInternet, FakenetError, Recordings, Statistics, World};
 pub use process::process_main;
 pub use scenario::{Answer, Fault, Host, Scenario, ScenarioError, Slow, Unknown};

@@ -198,8 +198,11 @@ impl Wire {
     }
 
     /// Ends the stream in order: says so, then reads what still comes, so that no byte goes
-    /// unrecorded.
+    /// unrecorded. A stream that failed is reset instead.
     pub(crate) fn finish(mut self, how: How) {
+        if !matches!(how, How::Finished | How::ByScenario) {
+            return self.abort(how);
+        }
         if let Transport::Tls(tls) = &mut self.transport {
             tls.conn.send_close_notify();
             let _ = tls.flush();
@@ -207,23 +210,14 @@ impl Wire {
         self.raw().hurry(DRAIN_TIME);
         let _ = self.raw().socket.shutdown(Shutdown::Write);
         let mut buffer = [0; 16 * 1024];
-        let mut ending = how;
         loop {
             match self.read(&mut buffer) {
-                Ok(0) => break,
+                Ok(0) => return self.record.close(how),
                 Ok(_) => {}
-                Err(how @ (How::Reset | How::Limit(_))) if ending == How::Finished => {
-                    ending = how;
-                    self.raw().reset();
-                    break;
-                }
-                Err(_) => {
-                    self.raw().reset();
-                    break;
-                }
+                Err(failed) if how == How::Finished => return self.abort(failed),
+                Err(_) => return self.abort(how),
             }
         }
-        self.record.close(ending);
     }
 
     /// Resets the connection.

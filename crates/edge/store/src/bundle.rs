@@ -140,6 +140,35 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     })
 }
 
+/// Makes a folder and those above it; one that is there is left as it is.
+///
+/// # Errors
+/// [`StoreError`] with the path.
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(path).map_err(StoreError::io("create", path))
+}
+
+/// Makes an empty folder: what a recording that broke off left there is no evidence.
+///
+/// # Errors
+/// [`StoreError`] with the path.
+pub fn fresh_folder(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(StoreError::io("empty", path)(error)),
+    }
+    make_folder(path)
+}
+
+/// Makes a file that a recorder writes into as it goes.
+///
+/// # Errors
+/// [`StoreError`] with the path.
+pub fn create_file(path: &Path) -> Result<File, StoreError> {
+    File::create(path).map_err(StoreError::io("create", path))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;

@@ -5,11 +5,11 @@
 
 pub mod image;
 pub mod mapping;
+pub mod namespace;
 pub mod packet_socket;
+pub mod process;
 pub mod ring;
+pub mod seccomp;
 pub mod separate;
 pub mod trace;
 pub mod transparent;
-pub mod namespace;
-pub mod process;
-pub mod seccomp;

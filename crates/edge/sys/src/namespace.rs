@@ -26,7 +26,12 @@ pub fn unshare(flags: UnshareFlags) -> io::Result<()> {
 pub fn set_mount_attributes(mount: BorrowedFd<'_>, set: MountAttrFlags) -> io::Result<()> {
     mount_setattr(
         mount,
-        &libc::mount_attr { attr_set: u64::from(set.bits()), attr_clr: 0, propagation: 0, userns_fd: 0 },
+        &libc::mount_attr {
+            attr_set: u64::from(set.bits()),
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
+        },
     )
 }
 

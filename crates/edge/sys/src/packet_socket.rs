@@ -80,7 +80,11 @@ impl PacketRing {
             wait_readable(&self.socket, timeout)?;
         }
         let mut count = 0;
-        while self.is_ready() {
+        // At most once around: under a flood there would always be one block more.
+        for _ in 0..self.blocks {
+            if !self.is_ready() {
+                break;
+            }
             // SAFETY: the block lies inside the mapping, which lives as long as `self`. Its status
             // says that it belongs to user space, so the kernel does not write to it until the
             // status is given back below, after the slice's last use.

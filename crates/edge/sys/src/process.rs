@@ -46,7 +46,8 @@ pub fn fork() -> io::Result<Fork> {
 pub fn child_exits() -> io::Result<OwnedFd> {
     let set = signal_set(libc::SIGCHLD)?;
     // SAFETY: `set` is initialised and outlives the call; a null old set is allowed.
-    let blocked = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    let blocked =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     if blocked != 0 {
         return Err(io::Error::from_raw_os_error(blocked));
     }
@@ -71,7 +72,8 @@ pub fn unblock_signals() -> io::Result<()> {
         set.assume_init()
     };
     // SAFETY: `set` is initialised and outlives the call; a null old set is allowed.
-    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) } {
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) }
+    {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
@@ -100,9 +102,8 @@ pub fn signal_everyone_else(signal: Signal) -> io::Result<()> {
 /// As close_range(2), Linux ≥ 5.11 for this flag.
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: with CLOSE_RANGE_CLOEXEC nothing is closed now, so no owner loses its descriptor.
-    let done = unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let done =
+        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     match done {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -124,7 +124,7 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "talks to itself on loopback"
+    reason = "the socket whose options are tested"
 )]
 mod tests {
     use std::net::UdpSocket;

@@ -19,10 +19,10 @@ use watchglass_sys::seccomp::Instruction;
 use crate::WorldError;
 
 /// In a filter with traced calls: `SECCOMP_RET_DATA` of a call that is to be recorded.
-pub const TRACE_RECORD: u16 = 1;
+pub(crate) const TRACE_RECORD: u16 = 1;
 /// In a filter with traced calls: `SECCOMP_RET_DATA` of a call that the tracer is to record and to
 /// refuse with `EPERM`. Where no tracer is attached the kernel answers `ENOSYS`: refused as well.
-pub const TRACE_REFUSE: u16 = 2;
+pub(crate) const TRACE_REFUSE: u16 = 2;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,10 @@ pub enum Answer {
 ///
 /// # Errors
 /// [`WorldError::Unknown`] for a socket family that has no number.
-pub fn program(privileges: &Privileges, traced: &[u32]) -> Result<Vec<Instruction>, WorldError> {
+pub(crate) fn program(
+    privileges: &Privileges,
+    traced: &[u32],
+) -> Result<Vec<Instruction>, WorldError> {
     let mut families = DEFAULT_FAMILIES.to_vec();
     for name in &privileges.families {
         families.push(family_number(name)?);

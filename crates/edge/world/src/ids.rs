@@ -35,17 +35,6 @@ impl Ids {
         Self { base, count: RANGE, keeper: Keeper::Root }
     }
 
-    /// An ordinary user with a range in `/etc/subuid` and `/etc/subgid`: the keeper's namespace
-    /// has the user as 0 and the range after it, and the world gets the range alone.
-    pub(crate) fn of_range() -> Self {
-        Self { base: 1, count: RANGE, keeper: Keeper::Ordinary }
-    }
-
-    /// An ordinary user without a range: the world has one user, who is that user.
-    pub(crate) fn single() -> Self {
-        Self { base: 0, count: 1, keeper: Keeper::Ordinary }
-    }
-
     /// The keeper's number for a user of the world; a world with a single user has no other.
     pub(crate) fn outside(self, inside: u32) -> u32 {
         self.base + inside.min(self.count - 1)
@@ -85,12 +74,5 @@ mod tests {
         assert_eq!(ids.inside(ids.outside(65_535)), 65_535);
         assert_eq!(ids.inside(0), NOBODY, "the machine's root is nobody inside");
         assert_eq!(ids.inside(ids.base + RANGE), NOBODY, "the next world's root is nobody inside");
-    }
-
-    #[test]
-    fn a_world_of_one_user_gives_everything_to_that_user() {
-        let ids = Ids::single();
-        assert_eq!(ids.outside(101), 0);
-        assert!(!ids.has(101));
     }
 }

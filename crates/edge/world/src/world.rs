@@ -146,10 +146,24 @@ impl World {
     /// Whether something lies at a path of the world. Links are followed inside the world only.
     #[must_use]
     pub fn has_path(&self, path: &Path) -> bool {
+        self.open(path).is_some()
+    }
+
+    /// Whether two paths of the world lead to the same file, as `/run` and `/var/run` do.
+    #[must_use]
+    pub fn is_same_file(&self, one: &Path, other: &Path) -> bool {
+        let place = |path: &Path| {
+            let file = self.open(path)?;
+            let stat = rustix::fs::fstat(&file).ok()?;
+            Some((stat.st_dev, stat.st_ino))
+        };
+        place(one).is_some_and(|found| place(other) == Some(found))
+    }
+
+    fn open(&self, path: &Path) -> Option<OwnedFd> {
         let relative = path.strip_prefix("/").unwrap_or(path);
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let mode = rustix::fs::Mode::empty();
-        rustix::fs::openat2(&self.root, relative, flags, mode, ResolveFlags::IN_ROOT).is_ok()
+        let (flags, mode) = (OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty());
+        rustix::fs::openat2(&self.root, relative, flags, mode, ResolveFlags::IN_ROOT).ok()
     }
 
     /// Makes a process that has everything of the command but its program: it waits.

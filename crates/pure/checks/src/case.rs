@@ -138,6 +138,15 @@ impl Case {
         })
     }
 
+    /// Whether a difference on disk is a file that the lab's own canary wrote: its name and its
+    /// whole content are the token.
+    pub(crate) fn is_canary_file(&self, what: &What) -> bool {
+        let What::Differs { path, digest: Some(digest), .. } = what else { return false };
+        let tokens = self.runs.iter().flat_map(crate::contacts::tokens);
+        let mut tokens = tokens.filter(|token| path.as_bytes().ends_with(token.as_bytes()));
+        tokens.any(|token| *digest == watchglass_events::Digest::of(token.as_bytes()))
+    }
+
     /// The run of that name.
     #[must_use]
     pub(crate) fn run(&self, name: &str) -> Option<&Run> {

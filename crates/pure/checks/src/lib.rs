@@ -31,8 +31,13 @@ mod link;
 mod processes;
 pub mod results;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod seen;
+#[cfg(test)]
+mod tests;
 mod wire;
 
+pub use bait::{SAMPLES_FOLDER, home_of, plant, values_of};
 pub use case::{Case, CaseError};
 pub use derive::{derive, grade};

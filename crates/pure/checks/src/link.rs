@@ -138,8 +138,6 @@ pub(crate) struct Dns {
     pub(crate) questions: Vec<(String, Kind)>,
     /// Names with the addresses that are answered.
     pub(crate) addresses: Vec<(String, IpAddr)>,
-    /// The labels of the first question as they were sent.
-    pub(crate) labels: Vec<Vec<u8>>,
 }
 
 /// The type of a question.
@@ -190,12 +188,7 @@ pub(crate) fn dns(bytes: &[u8]) -> Option<Dns> {
         };
         Some((shown(&record.name), address))
     });
-    let labels = message.questions.first().map(|question| question.name.labels().to_vec());
-    Some(Dns {
-        questions: questions.collect(),
-        addresses: answers.collect(),
-        labels: labels.unwrap_or_default(),
-    })
+    Some(Dns { questions: questions.collect(), addresses: answers.collect() })
 }
 
 /// A name as text: plain names in lower case, others with codes.
@@ -211,31 +204,4 @@ pub(crate) fn prefixed(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         bytes = rest;
         Some(message)
     })
-}
-
-/// The labels of consecutive questions joined, the common end left out: how data is cut into names.
-#[must_use]
-pub(crate) fn joined_labels(datagrams: &[(Vec<u8>, u64)]) -> Vec<u8> {
-    let questions: Vec<Vec<Vec<u8>>> =
-        datagrams.iter().filter_map(|(data, _)| dns(data)).map(|message| message.labels).collect();
-    let common = questions.iter().skip(1).fold(
-        questions.first().cloned().unwrap_or_default(),
-        |end, labels| {
-            let same =
-                end.iter().rev().zip(labels.iter().rev()).take_while(|(one, other)| one == other);
-            let kept = same.count();
-            end.into_iter().rev().take(kept).rev().collect()
-        },
-    );
-    let mut joined = Vec::new();
-    let mut last: Option<&[Vec<u8>]> = None;
-    for labels in &questions {
-        let own = labels.get(..labels.len().saturating_sub(common.len())).unwrap_or_default();
-        // A resolver asks the same name again, for another type or after a while.
-        if last != Some(own) {
-            own.iter().for_each(|label| joined.extend_from_slice(label));
-        }
-        last = Some(own);
-    }
-    joined
 }

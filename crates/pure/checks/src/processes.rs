@@ -32,6 +32,8 @@ pub(crate) struct Image {
     pub(crate) path: Name,
     /// Digest of what ran.
     pub(crate) digest: Option<Digest>,
+    /// Whether it is none yet: a command of the lab's before its `exec`.
+    pub(crate) before_exec: bool,
     /// The domain that the product file gives the program, or its nearest ancestor's.
     pub(crate) domain: Option<String>,
 }
@@ -86,6 +88,15 @@ impl Processes {
         matches!(self.role(process), Role::Product | Role::Stranger)
     }
 
+    /// Whether the claims bind what was done in an event. Between its birth and its `exec` a
+    /// command is still the lab's own code, which gives it its user and its pipes.
+    #[must_use]
+    pub(crate) fn binds(&self, event: &Event) -> bool {
+        let Some(actor) = event.actor else { return false };
+        let image = self.image_at(actor.process, event.at_ns);
+        self.is_bound(actor.process) && image.is_none_or(|image| !image.before_exec)
+    }
+
     /// The program that a process ran at a time.
     #[must_use]
     pub(crate) fn image_at(&self, process: Process, at_ns: u64) -> Option<&Image> {
@@ -129,6 +140,7 @@ impl Processes {
                 row: 0,
                 path: Name::from("(before its exec)"),
                 digest: None,
+                before_exec: true,
                 domain,
             };
             self.by_id.insert(process, Life { role, images: vec![image] });
@@ -173,6 +185,7 @@ impl Processes {
             row: event.seq,
             path: path.clone(),
             digest,
+            before_exec: false,
             domain: own.clone().or(inherited),
         };
         let unborn = Life { role: Role::Stranger, images: Vec::new() };

@@ -32,7 +32,7 @@ pub(crate) fn seen(case: &Case) -> Seen {
         phases: case.runs.iter().flat_map(phases).collect(),
         timeline: case.runs.iter().flat_map(timeline).collect(),
         witnesses: case.runs.iter().flat_map(witnesses).collect(),
-        residue: case.run("A1").map(residue).unwrap_or_default(),
+        residue: case.run("A1").map(|run| residue(case, run)).unwrap_or_default(),
         conservation: case.runs.iter().map(conservation).collect(),
     }
 }
@@ -168,7 +168,9 @@ fn destinations(case: &Case) -> Vec<Destination> {
             row.received_bytes = row.received_bytes.saturating_add(contact.link_received);
             row.claimed &= is_claimed(run, &contacts, *end, contact);
             push_new(&mut row.runs, run.plan.name.clone());
-            for process in contact.processes.keys() {
+            let bound =
+                contact.processes.keys().filter(|process| run.processes.is_bound(**process));
+            for process in bound {
                 let image = run.processes.image_at(*process, u64::MAX);
                 push_new(
                     &mut row.senders,
@@ -351,15 +353,19 @@ fn shown(run: &Run, contacts: &Contacts, node: &Node) -> GraphNode {
     GraphNode { kind: kind.to_owned(), label }
 }
 
-fn residue(run: &Run) -> Vec<ResidueRow> {
+fn residue(case: &Case, run: &Run) -> Vec<ResidueRow> {
     let mut writers: BTreeMap<Name, BTreeSet<String>> = BTreeMap::new();
     for event in bound(run) {
         for path in written(&event.what) {
             writers.entry(path.clone()).or_default().insert(run.processes.program(event));
         }
     }
+    let set_up = rules::made_by_set_up(run);
     let rows = run.overlay.events.iter().filter_map(|event| {
         let What::Differs { path, change, kind, bytes, .. } = &event.what else { return None };
+        if case.is_canary_file(&event.what) {
+            return None;
+        }
         let is_folder = *kind == watchglass_events::FileKind::Directory;
         if is_folder && *change == watchglass_events::Change::Modified {
             return None;
@@ -373,7 +379,7 @@ fn residue(run: &Run) -> Vec<ResidueRow> {
             path: path.to_string(),
             change: change.to_owned(),
             bytes: *bytes,
-            claimed: run.claimed.any_writes(path.as_bytes()),
+            claimed: set_up.contains(path) || run.claimed.any_writes(path.as_bytes()),
             writers: writers.get(path).into_iter().flatten().cloned().collect(),
         })
     });

@@ -13,19 +13,34 @@
     clippy::panic,
     clippy::arithmetic_side_effects
 )]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
 
 mod class;
+mod draft;
 mod fill;
+mod framing;
 mod glob;
 mod host;
+mod permits;
 mod problem;
 mod product;
 mod programs;
 mod read;
 
+pub use draft::{Observed, ObservedContact, ObservedField, ObservedPhase, ObservedProgram, draft};
 pub use fill::{FillError, LOADER, TEMPORARY, TRUST, Values};
+pub use framing::is_framing;
 pub use glob::{Glob, GlobError, PathClaims, escape_glob};
 pub use host::{Listen, Question};
+pub use permits::{Capacity, Permit, PermitKind, Vacuous, permits};
 pub use problem::{Code, Problem, render_problems};
 pub use product::{
     Command, Contact, ContentFunction, DigestAlgorithm, Domain, Field, FieldClass, Host, Identity,

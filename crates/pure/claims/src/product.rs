@@ -216,7 +216,7 @@ pub struct Field {
 }
 
 /// What a field's value may depend on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldClass {
     /// `constant`: the same for every installation of this version.
     Constant,

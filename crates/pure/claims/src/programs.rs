@@ -40,11 +40,13 @@ impl Product {
 
     /// The domain of a program as a command names it: by base name or path.
     pub(crate) fn domain_of_word(&self, word: &str) -> Option<&str> {
-        let named = self.domains.iter().find(|(_, domain)| {
-            domain.programs.iter().any(|program| program == word)
-                || self.names_program(domain, word)
-        });
+        let named = self.domains.iter().find(|(_, domain)| self.names_word(domain, word));
         named.map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a domain has a program as a command names it.
+    pub(crate) fn names_word(&self, domain: &Domain, word: &str) -> bool {
+        domain.programs.iter().any(|program| program == word) || self.names_program(domain, word)
     }
 
     fn names_program(&self, domain: &Domain, path: &str) -> bool {

@@ -63,6 +63,9 @@ pub enum BundleError {
     /// The manifest is of a version that this program does not know.
     #[error("manifest.json: layout version {0}; this program knows 1")]
     Version(u32),
+    /// The manifest gives a part another size than it has.
+    #[error("manifest.json: {0} has another size than it says")]
+    Size(PartName),
     /// The manifest names parts twice or out of order.
     #[error("manifest.json: parts are not in order of name, each once, at {0}")]
     Order(PartName),
@@ -119,6 +122,9 @@ impl UnverifiedBundle {
             last = Some(&part.name);
             let bytes = self.take(part.name.as_str())?;
             unchanged(part.name.as_str(), &bytes, &part.sha256)?;
+            if u64::try_from(bytes.len()) != Ok(part.bytes) {
+                return Err(BundleError::Size(part.name.clone()));
+            }
             parts.insert(part.name.clone(), bytes);
         }
         match self.files.into_keys().next() {

@@ -14,7 +14,7 @@ use crate::needle::{MIN_BITS, Needle, NeedleKind};
 /// Longest value that is searched for; of longer ones only so much.
 const MAX_VALUE_BYTES: usize = 4096;
 
-/// Bits of the filter for each window: 1 of 16 random windows passes.
+/// Bits of the filter for each window, of which it sets three: 1 of 100 random windows passes.
 const FILTER_BITS_PER_WINDOW: usize = 16;
 
 const WINDOW_BYTES: usize = 8;
@@ -93,7 +93,7 @@ impl Index {
     }
 
     fn bucket(&self, hash: u64) -> &[Entry] {
-        let bucket = usize::try_from(hash >> self.bucket_shift).unwrap_or(usize::MAX);
+        let bucket = usize_of(hash >> self.bucket_shift);
         let start = |at: usize| self.starts.get(at).and_then(|&start| usize::try_from(start).ok());
         let range = start(bucket).zip(start(bucket.saturating_add(1)));
         range.and_then(|(from, to)| self.entries.get(from..to)).unwrap_or_default()
@@ -133,7 +133,7 @@ impl Index {
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of_val(self.entries.as_slice())
             .saturating_add(size_of_val(self.starts.as_slice()))
-            .saturating_add(size_of_val(self.filter.bits.as_slice()))
+            .saturating_add(size_of_val(self.filter.words.as_slice()))
     }
 }
 
@@ -175,9 +175,10 @@ fn offsets(needle: &Needle, form: Form, spelling: &[u8], rarity: &Rarity) -> Vec
         return (0..=last).step_by(step).collect();
     }
     // A spelling without the bytes at its ends may be too short, though the value is not.
-    let value_bytes = u32::try_from(form.value_bytes(spelling.len())).unwrap_or(u32::MAX);
-    let length = u32::try_from(needle.value.len()).unwrap_or(u32::MAX).max(1);
-    let bits = u64::from(needle.bits()).saturating_mul(u64::from(value_bytes)) / u64::from(length);
+    let bits = u64::from(needle.bits())
+        .saturating_mul(u64::try_from(form.value_bytes(spelling.len())).unwrap_or(0))
+        .checked_div(u64::try_from(needle.value.len()).unwrap_or(u64::MAX))
+        .unwrap_or(0);
     if bits < u64::from(MIN_BITS) {
         return Vec::new();
     }
@@ -237,39 +238,46 @@ fn starts(entries: &[Entry], bucket_bits: u32, shift: u32) -> Vec<u32> {
     starts
 }
 
-/// A set of hashes that may say yes to a stranger, never no to a member.
+/// A set of hashes that may say yes to a stranger, never no to a member: three bits in one word for
+/// each, so that a look costs one access to memory (a blocked Bloom filter).
 #[derive(Debug)]
 struct Filter {
-    bits: Vec<u64>,
+    words: Vec<u64>,
     shift: u32,
 }
 
 impl Filter {
     fn of(entries: &[Entry]) -> Self {
-        let wanted = entries.len().saturating_mul(FILTER_BITS_PER_WINDOW).max(64);
+        let wanted = entries.len().saturating_mul(FILTER_BITS_PER_WINDOW).max(128);
         let words = (wanted / 64).next_power_of_two();
-        let shift = 64_u32.saturating_sub(words.saturating_mul(64).ilog2());
-        let mut filter = Self { bits: vec![0; words], shift };
+        let shift = 64_u32.saturating_sub(words.ilog2());
+        let mut filter = Self { words: vec![0; words], shift };
         for entry in entries {
-            let (word, bit) = filter.place(hash(entry.window));
-            if let Some(word) = filter.bits.get_mut(word) {
-                *word |= bit;
+            let hash = hash(entry.window);
+            if let Some(word) = filter.words.get_mut(usize_of(hash >> filter.shift)) {
+                *word |= bits(hash);
             }
         }
         filter
     }
 
     fn may_hold(&self, hash: u64) -> bool {
-        let (word, bit) = self.place(hash);
-        self.bits.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    fn place(&self, hash: u64) -> (usize, u64) {
-        let place = hash >> self.shift;
-        (usize::try_from(place >> 6).unwrap_or(usize::MAX), 1_u64.wrapping_shl(low_six(place)))
+        let bits = bits(hash);
+        self.words.get(usize_of(hash >> self.shift)).is_some_and(|word| word & bits == bits)
     }
 }
 
-fn low_six(value: u64) -> u32 {
-    u32::try_from(value & 63).unwrap_or(0)
+/// The three bits of a hash, from digits of it that do not choose the word.
+fn bits(hash: u64) -> u64 {
+    let bit = |number: u64| 1_u64.wrapping_shl(low_half(number));
+    bit(hash >> 16) | bit(hash >> 22) | bit(hash >> 28)
+}
+
+/// `wrapping_shl` looks at the low six bits only.
+fn low_half(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
+}
+
+fn usize_of(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }

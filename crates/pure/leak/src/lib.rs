@@ -25,6 +25,7 @@
     clippy::panic,
     clippy::arithmetic_side_effects
 )]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests"))]
 
 mod budget;
 mod decode;

@@ -68,8 +68,8 @@ fn text_bits(value: &[u8]) -> u32 {
 /// The ways in which people write an identifier, the given one first.
 ///
 /// 32 hexadecimal digits also with the dashes of a UUID and the other way round, a MAC address with
-/// `:`, `-`, and in groups of four with `.`. Anything else has one spelling. Upper case is found
-/// without being spelled.
+/// `:` and `-`. Anything else has one spelling. Upper case is found without being spelled. A MAC
+/// address as bytes, as bare digits or with two dots carries too little to be searched for.
 #[must_use]
 pub fn spellings(identifier: &[u8]) -> Vec<Vec<u8>> {
     let digits: Vec<u8> =
@@ -80,11 +80,7 @@ pub fn spellings(identifier: &[u8]) -> Vec<Vec<u8>> {
     let mut all = vec![identifier.to_vec()];
     match digits.len() {
         32 => all.extend([grouped(&digits, &[8, 4, 4, 4, 12], b"-"), digits]),
-        12 => all.extend([
-            grouped(&digits, &[2; 6], b":"),
-            grouped(&digits, &[2; 6], b"-"),
-            grouped(&digits, &[4; 3], b"."),
-        ]),
+        12 => all.extend([grouped(&digits, &[2; 6], b":"), grouped(&digits, &[2; 6], b"-")]),
         _ => {}
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -136,7 +132,7 @@ mod tests {
         let plain = b"00112233445566778899aabbccddeeff".to_vec();
         assert_eq!(spellings(&plain), [plain.clone(), dashed.clone()]);
         assert_eq!(spellings(&dashed), [dashed, plain]);
-        assert_eq!(spellings(b"02:9f:1c:aa:37:5e")[2], b"029f.1caa.375e");
+        assert_eq!(spellings(b"02:9f:1c:aa:37:5e")[1], b"02-9f-1c-aa-37-5e");
         assert_eq!(spellings(b"host-name"), [b"host-name"]);
     }
 }

@@ -89,6 +89,8 @@ impl fmt::Display for Transform {
             Self::Unescaped => "escapes",
             Self::SeparatorsStripped => "separators stripped",
             Self::DecimalList => "decimal list",
+            Self::EveryNth(2) => "every 2nd byte",
+            Self::EveryNth(3) => "every 3rd byte",
             Self::EveryNth(step) => return write!(f, "every {step}th byte"),
             Self::DnsLabels => "DNS labels",
         };

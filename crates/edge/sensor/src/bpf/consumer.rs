@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufWriter;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +11,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{Timespec, epoll};
 use watchglass_events::log::LogWriter;
-use watchglass_events::{Actor, Direction, Name, Outcome, Peer, SocketId, Source, What};
+use watchglass_events::{Act, Actor, Direction, Name, Outcome, Peer, SocketId, Source, What};
 
 use super::digests::Digests;
 use super::libraries::{Libraries, is_tls_library};
@@ -106,9 +106,13 @@ impl Consumer {
         mut ring: RingBuf<MapData>,
         commands: &Receiver<Command>,
     ) -> Result<Vec<Totals>, SensorError> {
+        // Digests are taken while programs run, so the reader goes before them. Only this thread is
+        // meant (setpriority(2), BUGS); without the right to it the reader does what it can.
+        let _ = rustix::process::setpriority_process(None, READER_NICE);
         let mut swept = Instant::now();
+        let waker = Waker::new(&ring)?;
         loop {
-            self.drain(&mut ring);
+            let busy = self.drain(&mut ring) > 0;
             if swept.elapsed() > SWEEP_EVERY {
                 self.sweep();
                 swept = Instant::now();
@@ -119,7 +123,7 @@ impl Consumer {
                     let _ = answer.send(self.adopt(pid));
                 }
                 Ok(Command::Finish) | Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => wait(&ring),
+                Err(TryRecvError::Empty) => waker.wait(busy),
             }
         }
         self.finish(&mut ring)
@@ -139,13 +143,17 @@ impl Consumer {
         Ok(totals)
     }
 
-    fn drain(&mut self, ring: &mut RingBuf<MapData>) {
+    fn drain(&mut self, ring: &mut RingBuf<MapData>) -> u64 {
+        let mut count = 0_u64;
         while let Some(item) = ring.next() {
+            count = count.saturating_add(1);
             match Record::parse(&item) {
                 Ok(record) => self.take(&record),
+                // What cannot be read is missing in the sums, and so counted as lost.
                 Err(_) => self.unreadable = self.unreadable.saturating_add(1),
             }
         }
+        count
     }
 
     fn take(&mut self, record: &Record<'_>) {
@@ -165,10 +173,14 @@ impl Consumer {
 
     fn take_events(&mut self, record: &Record<'_>, actor: Actor) {
         for what in translate::events(record, self.root.as_ref()) {
-            if let What::Mapped { path: Some(path), .. } = &what
-                && is_tls_library(path)
-            {
-                self.probe_mapped(record.process, &path.clone());
+            match &what {
+                What::Mapped { path: Some(path), .. } if is_tls_library(path) => {
+                    self.probe_mapped(record.process, path);
+                }
+                What::Attempted { act: Act::MemoryFile, error: None, .. } => {
+                    self.digests.hold(record);
+                }
+                _ => {}
             }
             self.append(record, actor, what);
         }
@@ -325,6 +337,9 @@ impl Consumer {
                      arrived; the difference is counted as lost."
                 ));
             }
+            if source == Source::Tracepoint && self.unreadable > 0 {
+                blind.push(format!("{} records of the ring could not be read.", self.unreadable));
+            }
             // What neither arrived nor was told as lost is lost all the same.
             let lost = emitted.saturating_sub(received).saturating_add(skipped);
             let emitted = received.saturating_add(lost);
@@ -406,13 +421,32 @@ fn outcome(code: i32) -> Outcome {
     }
 }
 
-/// Lets records gather for a moment, so that a busy ring does not wake the thread for each, then
-/// waits until one needs it quickly or some time has passed.
-fn wait(ring: &RingBuf<MapData>) {
-    std::thread::sleep(GATHER);
-    let mut descriptors = [PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN)];
-    // Interrupted or not, the ring is looked at next.
-    let _ = poll(&mut descriptors, Some(&LOOK_EVERY));
+/// Waits for the ring. Only records that need a quick answer wake the thread; the others are found
+/// when it looks, so that a busy ring does not cost an interrupt for each record.
+struct Waker {
+    epoll: OwnedFd,
+}
+
+impl Waker {
+    /// Edge-triggered: a ring that holds records is no reason to return, a wake-up is (epoll(7)).
+    fn new(ring: &RingBuf<MapData>) -> Result<Self, SensorError> {
+        let failed = |error: rustix::io::Errno| SensorError::System {
+            call: "epoll on the ring".to_owned(),
+            source: error.into(),
+        };
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, ring, epoll::EventData::new_u64(0), edges).map_err(failed)?;
+        Ok(Self { epoll })
+    }
+
+    fn wait(&self, busy: bool) {
+        let look_after = if busy { &LOOK_WHEN_BUSY } else { &LOOK_WHEN_IDLE };
+        let mut woken =
+            [epoll::Event { flags: epoll::EventFlags::IN, data: epoll::EventData::new_u64(0) }];
+        // Woken, too late or interrupted: the ring is looked at next.
+        let _ = epoll::wait(&self.epoll, &mut woken, Some(look_after));
+    }
 }
 
 fn now_ns() -> u64 {
@@ -426,8 +460,9 @@ fn no_root(path: &std::path::Path, error: rustix::io::Errno) -> SensorError {
     SensorError::System { call: format!("open {}", path.display()), source: error.into() }
 }
 
-const GATHER: Duration = Duration::from_millis(1);
-const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+const READER_NICE: i32 = -10;
+const LOOK_WHEN_BUSY: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+const LOOK_WHEN_IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const LOG_BUFFER_BYTES: usize = 256 * 1024;
 const MAX_FOREIGN: usize = 65_536;

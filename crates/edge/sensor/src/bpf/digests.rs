@@ -1,8 +1,8 @@
 //! Digests of programs as they ran.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::OFlags;
@@ -20,6 +20,9 @@ use super::record::Record;
 #[derive(Debug, Default)]
 pub(super) struct Digests {
     known: HashMap<Identity, Digest>,
+    /// Files in memory, held open from their making, since no path leads to them when the process
+    /// that ran one is gone.
+    held: VecDeque<File>,
     /// Programs that were gone or changed before they could be read.
     pub(super) missed: u64,
 }
@@ -45,13 +48,28 @@ impl Digests {
             return Some(*digest);
         }
         let digest = running(record)
-            .and_then(|file| read(file, &identity))
-            .or_else(|| read(by_path(path, root?)?, &identity));
+            .and_then(|file| read(&file, &identity))
+            .or_else(|| self.held.iter().find_map(|file| read(file, &identity)))
+            .or_else(|| read(&by_path(path, root?)?, &identity));
         match digest {
             Some(digest) => self.remember(identity, digest),
             None => self.missed = self.missed.saturating_add(1),
         }
         digest
+    }
+
+    /// Holds the file in memory that a call has just made.
+    pub(super) fn hold(&mut self, record: &Record<'_>) {
+        let path = format!("/proc/{}/fd/{}", record.process, record.result);
+        let Ok(file) = File::open(path) else { return };
+        // Another thread may have put another file there meanwhile, a device even.
+        if !file.metadata().is_ok_and(|found| found.is_file() && found.nlink() == 0) {
+            return;
+        }
+        if self.held.len() >= MAX_HELD {
+            self.held.pop_front();
+        }
+        self.held.push_back(file);
     }
 
     fn remember(&mut self, identity: Identity, digest: Digest) {
@@ -84,14 +102,15 @@ fn by_path(path: &Name, root: &Root) -> Option<File> {
 
 /// Reads a file, if it is the one and stays the one. The device is not compared: an overlay gives
 /// processes another than the kernel has inside.
-fn read(mut file: File, identity: &Identity) -> Option<Digest> {
+fn read(mut file: &File, identity: &Identity) -> Option<Digest> {
     let is_the_one = |file: &File| {
         let found = file.metadata().ok()?;
         let changed = (found.ctime().cast_unsigned(), found.ctime_nsec().cast_unsigned());
         let same = found.is_file() && found.ino() == identity.inode && changed == identity.changed;
         (same && found.len() <= MAX_BYTES).then_some(())
     };
-    is_the_one(&file)?;
+    is_the_one(file)?;
+    file.rewind().ok()?;
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut left = MAX_BYTES;
@@ -101,12 +120,14 @@ fn read(mut file: File, identity: &Identity) -> Option<Digest> {
         left = left.checked_sub(u64::try_from(count).ok()?)?;
         hasher.update(bytes);
     }
-    is_the_one(&file)?;
+    is_the_one(file)?;
     Some(Digest(hasher.finalize().into()))
 }
 
 /// Largest program whose digest is taken: about a second of reading, during which the ring fills.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
+/// Each keeps a file of the subject in memory.
+const MAX_HELD: usize = 64;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// A subject that writes new programs without end must not fill our memory.
 const MAX_KNOWN: usize = 65_536;

@@ -37,10 +37,10 @@ impl Libraries {
         if !loaded.has("tls_enter") || self.known.len() >= MAX_LIBRARIES {
             return;
         }
-        if let Err(reason) = self.try_attach(loaded, root, path) {
-            if self.failed.len() < MAX_LIBRARIES {
-                self.failed.push(format!("{path}: {reason}"));
-            }
+        if let Err(reason) = self.try_attach(loaded, root, path)
+            && self.failed.len() < MAX_LIBRARIES
+        {
+            self.failed.push(format!("{path}: {reason}"));
         }
     }
 

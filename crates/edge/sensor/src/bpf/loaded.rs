@@ -154,7 +154,8 @@ pub(super) fn watch(probe: &mut Ebpf, cgroup: BorrowedFd<'_>) -> Result<(), Sens
     let map = probe.map_mut("world").ok_or_else(absent)?;
     let mut world = CgroupArray::try_from(map).map_err(|error| unavailable("world", &error))?;
     let owned = cgroup.try_clone_to_owned();
-    let owned = owned.map_err(|source| SensorError::System { call: "dup cgroup".into(), source })?;
+    let owned =
+        owned.map_err(|source| SensorError::System { call: "dup cgroup".into(), source })?;
     world.set(0, owned, 0).map_err(|error| unavailable("cgroup2", &error))
 }
 

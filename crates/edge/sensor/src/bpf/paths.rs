@@ -25,7 +25,8 @@ pub(super) fn resolved(record: &Record<'_>, part: usize) -> Option<Name> {
         UNREACHABLE => b"(unreachable)".to_vec(),
         _ => b"(cut)".to_vec(),
     };
-    let names: Vec<&[u8]> = names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&[u8]> =
+        names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
     for name in names.iter().rev() {
         path.push(b'/');
         path.extend_from_slice(name);

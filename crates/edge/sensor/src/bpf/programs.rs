@@ -48,12 +48,12 @@ pub(super) fn attach(
         }
         // `Single` is right although many may attach: links are always of the kind for many, and
         // the flag `AllowMultiple` is refused for them with EINVAL (seen on Linux 6.18).
-        Program::CgroupSockAddr(program) => program
-            .load()
-            .and_then(|()| program.attach(cgroup, CgroupAttachMode::Single).map(drop)),
-        Program::CgroupSock(program) => program
-            .load()
-            .and_then(|()| program.attach(cgroup, CgroupAttachMode::Single).map(drop)),
+        Program::CgroupSockAddr(program) => {
+            program.load().and_then(|()| program.attach(cgroup, CgroupAttachMode::Single).map(drop))
+        }
+        Program::CgroupSock(program) => {
+            program.load().and_then(|()| program.attach(cgroup, CgroupAttachMode::Single).map(drop))
+        }
         Program::CgroupSkb(program) => {
             let direction = match entry.name {
                 "packet_in" => CgroupSkbAttachType::Ingress,

@@ -97,7 +97,9 @@ pub fn probe() -> Vec<(&'static str, Result<(), String>)> {
     }
 }
 
-fn try_all(cgroup: &EmptyCgroup) -> Result<Vec<(&'static str, Result<(), String>)>, String> {
+type Tried = Vec<(&'static str, Result<(), String>)>;
+
+fn try_all(cgroup: &EmptyCgroup) -> Result<Tried, String> {
     let directory = File::open(&cgroup.path).map_err(|error| error.to_string())?;
     let btf = Btf::from_sys_fs().map_err(|error| programs::chain(&error))?;
     let mut probe = loaded::object(Some(&btf), SMALL_RING).map_err(|error| error.to_string())?;
@@ -114,7 +116,9 @@ struct EmptyCgroup {
 impl EmptyCgroup {
     fn make() -> Result<Self, String> {
         let mount = cgroup2_mount().ok_or("no cgroup2 is mounted")?;
-        let path = mount.join(format!("watchglass-probe-{}", std::process::id()));
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = mount.join(format!("watchglass-probe-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { path })
     }

@@ -104,13 +104,7 @@ pub(super) fn first(record: &Record<'_>) -> Option<What> {
     Some(what(end(record)?, way_of(record.argument[0]), path, bytes, 1))
 }
 
-fn what(
-    end: End,
-    way: Way,
-    path: Option<watchglass_events::Name>,
-    bytes: u64,
-    calls: u64,
-) -> What {
+fn what(end: End, way: Way, path: Option<watchglass_events::Name>, bytes: u64, calls: u64) -> What {
     match (end, way) {
         (End::File(file), Way::In) => What::Read { file, path, bytes, calls },
         (End::File(file), Way::Out) => What::Written { file, path, bytes, calls },

@@ -12,7 +12,9 @@ pub(super) fn events(record: &Record<'_>, root: Option<&Root>) -> Vec<What> {
         Kind::Call => call(record, root),
         Kind::Message => message(record),
         Kind::HookSocket => vec![made(record, record.object.family, record.object.kind)],
-        Kind::HookConnect => peers::of(record).map(|peer| connected(record, peer)).into_iter().collect(),
+        Kind::HookConnect => {
+            peers::of(record).map(|peer| connected(record, peer)).into_iter().collect()
+        }
         Kind::HookBind => vec![bound(record)],
         Kind::HookDatagram => vec![sent(record, 0)],
         Kind::Move => vec![moved(record)],
@@ -163,9 +165,7 @@ fn message(record: &Record<'_>) -> Vec<What> {
     let direction = if direction == 0 { Direction::Received } else { Direction::Sent };
     let mut events = vec![match direction {
         Direction::Sent => sent(record, bytes),
-        Direction::Received => {
-            What::Received { socket, peer: peers::of(record), bytes, calls: 1 }
-        }
+        Direction::Received => What::Received { socket, peer: peers::of(record), bytes, calls: 1 },
     }];
     if rights > 0 {
         let count = u32::try_from(rights).unwrap_or(u32::MAX);
@@ -186,7 +186,8 @@ fn attempted(record: &Record<'_>) -> What {
 /// A call with its arguments, strings last. Those are the subject's, so they are shown as names are.
 fn detail(record: &Record<'_>) -> String {
     let [a, b, c, d, ..] = record.argument;
-    let mut text = format!("{}({a:#x}, {b:#x}, {c:#x}, {d:#x})", numbers::name_or_number(record.call));
+    let mut text =
+        format!("{}({a:#x}, {b:#x}, {c:#x}, {d:#x})", numbers::name_or_number(record.call));
     for part in [STRING, STRING_2] {
         let string = record.parts.get(part).copied().unwrap_or_default();
         if !string.is_empty() && record.call != 304 {
@@ -250,9 +251,8 @@ mod tests {
 
     #[test]
     fn arguments_that_were_cut_off_are_left_out() {
-        let names = |bytes: &[u8]| -> Vec<String> {
-            argv(bytes).iter().map(ToString::to_string).collect()
-        };
+        let names =
+            |bytes: &[u8]| -> Vec<String> { argv(bytes).iter().map(ToString::to_string).collect() };
         assert_eq!(names(b"cat\0-n\0"), ["cat", "-n"]);
         assert_eq!(names(b"cat\0\0"), ["cat", ""]);
         assert_eq!(names(b"cat\0lon"), ["cat"]);

@@ -108,6 +108,13 @@ pub fn start(log: File, options: &Options) -> Result<PtraceSensor, SensorError> 
     Ok(PtraceSensor { calls: numbers, recorded, waker, requests, thread })
 }
 
+/// The calls that a sensor with the default options wants handed over: the world's filter is made
+/// before there is a sensor.
+#[must_use]
+pub fn traced_calls() -> Vec<u32> {
+    Calls::new(Reads::default(), &[]).numbers().to_vec()
+}
+
 impl Sensor for PtraceSensor {
     fn tier(&self) -> Tier {
         Tier::T0

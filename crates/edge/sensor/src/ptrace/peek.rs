@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, makedev};
 use rustix::io::Errno;
 use sha2::Digest as _;
 use watchglass_events::{Digest, FileId, FileKind, Name, Peer, Process};
@@ -330,7 +330,7 @@ impl Seen {
 
 impl From<&Statx> for Seen {
     fn from(found: &Statx) -> Self {
-        let device = device(found.stx_dev_major, found.stx_dev_minor);
+        let device = makedev(found.stx_dev_major, found.stx_dev_minor);
         let kind = match FileType::from_raw_mode(found.stx_mode.into()) {
             FileType::RegularFile => FileKind::Regular,
             FileType::Directory => FileKind::Directory,
@@ -353,18 +353,13 @@ impl Content {
             return None;
         }
         Some(Self {
-            device: device(found.stx_dev_major, found.stx_dev_minor),
+            device: makedev(found.stx_dev_major, found.stx_dev_minor),
             inode: found.stx_ino,
             size: found.stx_size,
             modified: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
             changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
         })
     }
-}
-
-/// As the kernel itself encodes it (`MKDEV`), so that both tiers name a file alike.
-fn device(major: u32, minor: u32) -> u64 {
-    (u64::from(major) << 20) | u64::from(minor)
 }
 
 fn hash(file: std::fs::File) -> Option<Digest> {
@@ -406,7 +401,7 @@ fn mapping(line: &[u8]) -> Option<(FileId, Name, u64)> {
     let (major, minor) = (u32::from_str_radix(major, 16), u32::from_str_radix(minor, 16));
     let inode = fields.next()?.parse().ok()?;
     let file = FileId {
-        device: device(major.ok()?, minor.ok()?),
+        device: makedev(major.ok()?, minor.ok()?),
         inode,
         generation: 0,
         kind: FileKind::Regular,
@@ -446,7 +441,7 @@ mod tests {
     fn reads_a_line_of_the_memory_map() {
         let line = b"7f00-9f00 r-xp 00001000 08:02 1234                   /lib/a b (deleted)";
         let (file, path, bytes) = mapping(line).unwrap();
-        assert_eq!((file.device, file.inode), ((8 << 20) | 2, 1234));
+        assert_eq!((file.device, file.inode), (makedev(8, 2), 1234));
         assert_eq!((path, bytes), ("/lib/a b (deleted)".into(), 0x2000));
         assert!(mapping(b"7f00-9f00 rw-p 00000000 00:00 0   [heap]").is_none());
     }

@@ -40,10 +40,19 @@ pub(super) struct Tracer {
     threads: HashMap<u32, Thread>,
     subjects: HashMap<u32, Subject>,
     /// New threads that stopped before their maker told of them. They wait for that.
-    held: HashMap<u32, (Tracee, Instant)>,
+    held: HashMap<u32, Newborn>,
     /// Processes in which a thread may wait for its turn.
     crowded: HashSet<u32>,
     looked: Instant,
+}
+
+/// A new thread of which its maker has not told yet.
+#[derive(Debug)]
+struct Newborn {
+    tracee: Tracee,
+    since: Instant,
+    /// Its maker, as far as it can be told from the child.
+    maker: Option<Actor>,
 }
 
 /// What the thread does next.
@@ -328,8 +337,17 @@ impl Tracer {
     /// A new thread can stop before its maker tells of it; it waits, so that its birth is the first
     /// that is recorded of it.
     fn hold(&mut self, tracee: Tracee) {
-        self.held.insert(tracee.tid(), (tracee, Instant::now()));
+        let newborn =
+            Newborn { tracee, since: Instant::now(), maker: self.likely_maker(tracee.tid()) };
+        self.held.insert(tracee.tid(), newborn);
         self.ticker.want(true);
+    }
+
+    fn likely_maker(&self, child: u32) -> Option<Actor> {
+        let identity = self.peek.identity(child)?;
+        let is_thread = identity.tgid != child;
+        let maker = if is_thread { identity.tgid } else { identity.parent };
+        self.threads.get(&maker).map(|thread| thread.actor)
     }
 
     fn forked(&mut self, tracee: Tracee) {
@@ -348,8 +366,8 @@ impl Tracer {
         }
         let process = process.unwrap_or(Process { pid: child, start_ns: 0 });
         self.recorder.tell(maker, What::Forked { child: process, thread: child });
-        if let Some((tracee, _)) = self.held.remove(&child) {
-            self.go_on(tracee, 0);
+        if let Some(newborn) = self.held.remove(&child) {
+            self.go_on(newborn.tracee, 0);
         }
     }
 
@@ -401,6 +419,7 @@ impl Tracer {
     fn ended(&mut self, tid: u32, outcome: Outcome) {
         self.held.remove(&tid);
         if self.subjects.contains_key(&tid) {
+            self.release_children(tid);
             self.forget_process(tid, outcome);
         } else if self.threads.contains_key(&tid) {
             self.forget_thread(tid);
@@ -408,14 +427,26 @@ impl Tracer {
     }
 
     /// A maker that was killed between its fork and its report of it reports nothing any more.
+    fn release_children(&mut self, maker: u32) {
+        let is_its = |newborn: &&Newborn| newborn.maker.is_some_and(|m| m.process.pid == maker);
+        let children: Vec<_> =
+            self.held.values().filter(is_its).map(|newborn| newborn.tracee.tid()).collect();
+        for child in children {
+            let maker = self.held.get(&child).and_then(|newborn| newborn.maker);
+            self.born(child, maker);
+        }
+    }
+
+    /// Its maker had died before anybody could ask who it was.
     fn release_orphans(&mut self) {
-        let held =
-            self.held.iter().filter(|(_, (_, since))| since.elapsed() > MAKER_REPORTS_WITHIN);
-        for child in held.map(|(&child, _)| child).collect::<Vec<_>>() {
-            let parent = self.peek.identity(child).map(|identity| identity.parent);
-            let maker = parent.and_then(|parent| self.threads.get(&parent));
-            let maker = maker.map(|thread| thread.actor);
-            self.recorder.count(Trouble::Orphaned);
+        let is_late = |newborn: &&Newborn| newborn.since.elapsed() > MAKER_REPORTS_WITHIN;
+        let orphans: Vec<_> =
+            self.held.values().filter(is_late).map(|newborn| newborn.tracee.tid()).collect();
+        for child in orphans {
+            let maker = self.held.get(&child).and_then(|newborn| newborn.maker);
+            if maker.is_none() {
+                self.recorder.count(Trouble::Orphaned);
+            }
             self.born(child, maker);
         }
     }

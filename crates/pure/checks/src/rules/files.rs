@@ -7,6 +7,7 @@ use watchglass_events::{Change, Event, FileKind, Name, What};
 use super::{Draft, exercise};
 use crate::case::{Case, Run};
 use crate::claimed::covers;
+use crate::processes::Role;
 use crate::results::{CheckResult, Finding, State};
 
 /// R1: what does it read, and does it claim so?
@@ -100,7 +101,7 @@ pub(super) fn w1(case: &Case) -> CheckResult {
             }
         }
         beyond.report(run, &mut draft, "writes", "claims no write of it");
-        residue(run, &mut draft);
+        residue(case, run, &mut draft);
     }
     if draft.breaks() > 0 {
         let count = draft.breaks();
@@ -212,9 +213,7 @@ fn may_execute(run: &Run, event: &Event, path: &Name) -> bool {
 
 /// Events of the processes that the claims bind.
 pub(crate) fn bound(run: &Run) -> impl Iterator<Item = &Event> {
-    let is_bound =
-        |event: &&Event| event.actor.is_some_and(|actor| run.processes.is_bound(actor.process));
-    run.sensor.events.iter().filter(is_bound)
+    run.sensor.events.iter().filter(|event| run.processes.binds(event))
 }
 
 /// Paths that an event changes.
@@ -233,12 +232,17 @@ pub(crate) fn written(what: &What) -> impl Iterator<Item = &Name> {
 }
 
 /// What differs on disk and no claim of any domain covers.
-fn residue(run: &Run, draft: &mut Draft) {
+fn residue(case: &Case, run: &Run, draft: &mut Draft) {
+    let set_up = made_by_set_up(run);
     for event in &run.overlay.events {
         let What::Differs { path, change, kind, .. } = &event.what else { continue };
         // A folder differs when something in it does; that something is listed itself.
         let is_folder = *kind == FileKind::Directory && *change == Change::Modified;
-        if is_folder || run.claimed.any_writes(path.as_bytes()) {
+        if is_folder
+            || set_up.contains(path)
+            || run.claimed.any_writes(path.as_bytes())
+            || case.is_canary_file(&event.what)
+        {
             continue;
         }
         draft.find(Finding {
@@ -252,6 +256,15 @@ fn residue(run: &Run, draft: &mut Draft) {
             ..Finding::default()
         });
     }
+}
+
+/// Paths that the product file's own set-up commands made, as the customer would.
+pub(crate) fn made_by_set_up(run: &Run) -> BTreeSet<Name> {
+    let is_set_up = |event: &&Event| {
+        event.actor.is_some_and(|actor| run.processes.role(actor.process) == Role::SetUp)
+    };
+    let events = run.sensor.events.iter().filter(is_set_up);
+    events.flat_map(|event| written(&event.what)).cloned().collect()
 }
 
 /// What goes beyond the claims, one finding for each program and path.

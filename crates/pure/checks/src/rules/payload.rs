@@ -33,6 +33,7 @@ pub(super) fn n3(case: &Case) -> CheckResult {
             }
             unclaimed_fields(run, &contacts, end, contact, &mut draft);
         }
+        exhausted |= asked_names(run, &contacts, &mut draft);
     }
     if draft.breaks() > 0 {
         return draft.result(
@@ -63,7 +64,6 @@ fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evide
     for stream in &contact.streams {
         payloads.push((stream.sent.clone(), run.row("gate.log", stream.row)));
     }
-    // Questions to a resolver are one message after another: put together, labels can be joined.
     let mut joined = Vec::new();
     for (data, row) in &contact.datagrams {
         joined.extend_from_slice(data);
@@ -71,13 +71,38 @@ fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evide
     }
     if let Some(row) = contact.evidence.first().filter(|_| contact.datagrams.len() > 1) {
         payloads.push((joined, row.clone()));
-        payloads.push((crate::link::joined_labels(&contact.datagrams), row.clone()));
     }
     let known = !contact.streams.is_empty() || !contact.datagrams.is_empty();
     if let Some(row) = contact.evidence.first().filter(|_| !known) {
         payloads.extend(contact.raw.iter().map(|bytes| (bytes.clone(), row.clone())));
     }
     payloads
+}
+
+/// Data can be cut into the names that a resolver is asked for.
+fn asked_names(run: &Run, contacts: &Contacts, draft: &mut Draft) -> bool {
+    let asked: Vec<&crate::contacts::Question> =
+        contacts.questions.iter().filter(|question| !question.canary).collect();
+    let names: Vec<&[u8]> = asked.iter().map(|question| question.name.as_bytes()).collect();
+    let search = run.planted.search_names(&names);
+    for hit in search.hits {
+        draft.find(Finding {
+            text: format!(
+                "{} was asked of the resolver in run {} under {}",
+                hit.what, run.plan.name, hit.transforms
+            ),
+            breaks: true,
+            file: hit.file,
+            destination: asked.first().map(|question| format!("{}:53", question.name)),
+            program: None,
+            evidence: asked
+                .iter()
+                .take(5)
+                .map(|question| run.row("gate.log", question.row))
+                .collect(),
+        });
+    }
+    search.exhausted
 }
 
 fn planted_data(

@@ -74,10 +74,11 @@ pub(super) fn check_programs(root: &Section<'_>, product: &Product, problems: &m
     let sections = root.sections("phase", &PHASE, &mut Problems::new(""));
     for (section, phase) in sections.iter().zip(&product.phases) {
         let program = phase.run.0.first().map(String::as_str).unwrap_or_default();
-        let belongs = product.domain_of_word(program);
-        if let Some(other) = belongs.filter(|other| *other != phase.domain)
-            && product.domains.contains_key(&phase.domain)
-        {
+        let Some(own) = product.domains.get(&phase.domain) else { continue };
+        if product.names_word(own, program) {
+            continue;
+        }
+        if let Some(other) = product.domain_of_word(program) {
             let span = section.find("run").map_or_else(|| section.span().clone(), |(_, span)| span);
             let message = format!("{} is a program of the domain `{other}`", quoted(program));
             let help = format!("the phase says `domain = \"{}\"`", phase.domain);

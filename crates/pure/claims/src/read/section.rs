@@ -270,9 +270,10 @@ pub(crate) fn suggestion<'w>(
 fn report_unknown_key(schema: &Schema, key: &str, span: &Range<usize>, problems: &mut Problems) {
     let message = format!("{} is no key of {}", quoted(key), schema.header);
     let elsewhere = TABLES.iter().find(|other| other.keys.contains(&key));
-    let help = match (suggestion(key, schema.keys.iter().copied()), elsewhere) {
-        (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, Some(other)) => format!("`{key}` belongs in {}", other.header),
+    // A key that another table has is more likely misplaced than misspelt.
+    let help = match (elsewhere, suggestion(key, schema.keys.iter().copied())) {
+        (Some(other), _) => format!("`{key}` belongs in {}", other.header),
+        (None, Some(meant)) => format!("did you mean `{meant}`?"),
         (None, None) => format!("possible: {}", schema.keys.join(", ")),
     };
     problems.add_with_help(Code::UnknownKey, span, message, help);

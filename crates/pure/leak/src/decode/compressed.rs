@@ -16,14 +16,20 @@ pub(super) fn decode(stream: &[u8], sink: &mut Sink<'_>) {
     let mut inflater = Inflater::new();
     // Where a header says that a deflate stream begins, and which kind of header it is.
     let mut announced = BTreeMap::new();
+    // Up to here a stream with a header was decoded to its end. Blocks in its middle would decode
+    // again, to much less; what is hidden in it comes out of it.
+    let mut explained = 0;
     for at in 0..stream.len() {
         let Some(rest) = stream.get(at..) else { return };
         if let Some((length, transform)) = deflate_header(rest) {
             announced.insert(at.saturating_add(length), transform);
         }
         let header = announced.remove(&at);
-        if header.is_some() || deflate::is_plausible(rest) {
-            inflate(&mut inflater, at, rest, header.unwrap_or(Transform::Deflate), sink);
+        if header.is_some() || at >= explained && deflate::is_plausible(rest) {
+            let length = inflater.inflate(at, rest, header.unwrap_or(Transform::Deflate), sink);
+            if header.is_some() {
+                explained = explained.max(at.saturating_add(length));
+            }
         }
         match rest {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd(at, rest, sink),
@@ -125,6 +131,28 @@ impl Inflater {
         };
         (output, end)
     }
+
+    /// Decodes what begins at `at`; the bytes it took, if it came to its end and is believed.
+    fn inflate(
+        &mut self,
+        at: usize,
+        rest: &[u8],
+        transform: Transform,
+        sink: &mut Sink<'_>,
+    ) -> usize {
+        if !sink.allowance.pay_step() {
+            return 0;
+        }
+        let (bytes, end) = self.run(rest, sink.allowance.bytes());
+        // Two bytes of a zlib header are no proof, and the fixed code gives most bytes a meaning.
+        let proven = matches!(transform, Transform::Gzip | Transform::ZipMember);
+        if end != End::Limit && !proven && deflate::has_fixed_code(rest) && !is_text(&bytes) {
+            return 0;
+        }
+        keep(at, bytes, end, transform, sink);
+        let taken = usize::try_from(self.decompress.total_in()).unwrap_or(usize::MAX);
+        if end == End::Clean { taken } else { 0 }
+    }
 }
 
 /// Fewest bytes that are believed when decoding ended in each way; random bytes that pass the first
@@ -135,25 +163,6 @@ fn fewest_bytes(end: End) -> usize {
         End::Corrupt => 512,
         End::Limit => 0,
     }
-}
-
-fn inflate(
-    inflater: &mut Inflater,
-    at: usize,
-    rest: &[u8],
-    transform: Transform,
-    sink: &mut Sink<'_>,
-) {
-    if !sink.allowance.pay_step() {
-        return;
-    }
-    let (bytes, end) = inflater.run(rest, sink.allowance.bytes());
-    // Two bytes of a zlib header are no proof, and the fixed code gives most bytes a meaning.
-    let proven = matches!(transform, Transform::Gzip | Transform::ZipMember);
-    if end != End::Limit && !proven && deflate::has_fixed_code(rest) && !is_text(&bytes) {
-        return;
-    }
-    keep(at, bytes, end, transform, sink);
 }
 
 fn keep(at: usize, bytes: Vec<u8>, end: End, transform: Transform, sink: &mut Sink<'_>) {

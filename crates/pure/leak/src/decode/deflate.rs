@@ -6,25 +6,30 @@
 /// Fewest bytes that a stream with a match in it takes.
 const MIN_BYTES: usize = 6;
 
-/// Looks at the first block's header, and at as much of its body as 16 bytes hold.
+/// Looks at the first block's header and at some of its body.
 ///
 /// Text is no deflate stream: four of ten compressed bytes are printable, and 15 of 16 of them once
 /// in a million streams. Without this, text of few different letters would decode from every byte
 /// on, because the fixed code gives a meaning to each of them.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
-    let first = bytes.get(..16).unwrap_or(bytes);
-    let printable = first.iter().filter(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~'));
-    if first.len() < MIN_BYTES || printable.count() >= first.len().saturating_sub(1) {
+    if bytes.len() < MIN_BYTES {
         return false;
     }
     let mut bits = Bits::of(bytes);
     let _is_last = bits.take(1);
-    match bits.take(2) {
+    let is_block = match bits.take(2) {
         0 => is_stored(bytes),
         1 => is_fixed(bits),
         2 => is_dynamic(bits),
         _ => false,
-    }
+    };
+    is_block && !begins_as_text(bytes)
+}
+
+fn begins_as_text(bytes: &[u8]) -> bool {
+    let first = bytes.get(..16).unwrap_or(bytes);
+    let printable = first.iter().filter(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~'));
+    printable.count() >= first.len().saturating_sub(1)
 }
 
 /// Whether the first block uses the code that needs no header.
@@ -40,7 +45,7 @@ fn is_stored(bytes: &[u8]) -> bool {
 }
 
 /// §3.2.7: the code of the code lengths leaves no bit pattern without a meaning.
-fn is_dynamic(mut bits: Bits) -> bool {
+fn is_dynamic(mut bits: Bits<'_>) -> bool {
     let (literals, distances, lengths) = (bits.take(5), bits.take(5), bits.take(4));
     if literals > 29 || distances > 29 {
         return false;
@@ -55,14 +60,23 @@ fn is_dynamic(mut bits: Bits) -> bool {
     used == 128
 }
 
+/// Fewest bytes that a block of the fixed code must hold to be worth decoding.
+const MIN_WRITTEN: u32 = 16;
+
+/// Symbols that are looked at: of random bytes, one place in a thousand holds out so long.
+const MAX_SYMBOLS: u32 = 96;
+
 /// §3.2.6: every match points to something that was there before.
-fn is_fixed(mut bits: Bits) -> bool {
+fn is_fixed(mut bits: Bits<'_>) -> bool {
     let mut written = 0_u32;
-    while bits.left >= 9 {
+    for _ in 0..MAX_SYMBOLS {
+        if !bits.has(9) {
+            break;
+        }
         let symbol = fixed_symbol(&mut bits);
         match symbol {
             0..=255 => written = written.saturating_add(1),
-            256 => return written > 0,
+            256 => return written >= MIN_WRITTEN,
             257..=285 => {
                 let Some(length) = match_length(&mut bits, symbol) else { return true };
                 let Some(distance) = match_distance(&mut bits) else { return true };
@@ -77,7 +91,7 @@ fn is_fixed(mut bits: Bits) -> bool {
     true
 }
 
-fn fixed_symbol(bits: &mut Bits) -> u32 {
+fn fixed_symbol(bits: &mut Bits<'_>) -> u32 {
     let seven = bits.take_reversed(7);
     if seven < 24 {
         return seven.saturating_add(256);
@@ -91,7 +105,7 @@ fn fixed_symbol(bits: &mut Bits) -> u32 {
 }
 
 /// The length of a match; `None` when its bits are not here.
-fn match_length(bits: &mut Bits, symbol: u32) -> Option<u32> {
+fn match_length(bits: &mut Bits<'_>, symbol: u32) -> Option<u32> {
     let code = symbol.checked_sub(257)?;
     if code < 8 {
         return code.checked_add(3);
@@ -105,8 +119,8 @@ fn match_length(bits: &mut Bits, symbol: u32) -> Option<u32> {
 }
 
 /// The distance of a match; `None` when its bits are not here, `u32::MAX` for a code without one.
-fn match_distance(bits: &mut Bits) -> Option<u32> {
-    if bits.left < 5 {
+fn match_distance(bits: &mut Bits<'_>) -> Option<u32> {
+    if !bits.has(5) {
         return None;
     }
     let code = bits.take_reversed(5);
@@ -121,35 +135,42 @@ fn match_distance(bits: &mut Bits) -> Option<u32> {
     base.checked_add(bits.take_if_there(extra)?)
 }
 
-/// The first 16 bytes as bits, least significant first.
+/// Bytes as bits, least significant first.
 #[derive(Clone, Copy)]
-struct Bits {
-    bits: u128,
-    left: u32,
+struct Bits<'a> {
+    held: u64,
+    count: u32,
+    rest: &'a [u8],
 }
 
-impl Bits {
-    fn of(bytes: &[u8]) -> Self {
-        let mut first = [0; 16];
-        let there = bytes.len().min(16);
-        for (slot, byte) in first.iter_mut().zip(bytes) {
-            *slot = *byte;
+impl<'a> Bits<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { held: 0, count: 0, rest: bytes }
+    }
+
+    /// Whether `count` bits are there; at most 32.
+    fn has(&mut self, count: u32) -> bool {
+        while self.count < count {
+            let Some((byte, rest)) = self.rest.split_first() else { return false };
+            self.held |= u64::from(*byte).wrapping_shl(self.count);
+            self.count = self.count.saturating_add(8);
+            self.rest = rest;
         }
-        let left = u32::try_from(there).unwrap_or(0).saturating_mul(8);
-        Self { bits: u128::from_le_bytes(first), left }
+        true
     }
 
     /// The next `count` bits, at most 16; zeros past the end.
     fn take(&mut self, count: u32) -> u32 {
-        let mask = (1_u128.wrapping_shl(count)).wrapping_sub(1);
-        let value = u32::try_from(self.bits & mask).unwrap_or(0);
-        self.bits = self.bits.wrapping_shr(count);
-        self.left = self.left.saturating_sub(count);
+        self.has(count);
+        let mask = (1_u64.wrapping_shl(count)).wrapping_sub(1);
+        let value = u32::try_from(self.held & mask).unwrap_or(0);
+        self.held = self.held.wrapping_shr(count);
+        self.count = self.count.saturating_sub(count);
         value
     }
 
     fn take_if_there(&mut self, count: u32) -> Option<u32> {
-        (self.left >= count).then(|| self.take(count))
+        self.has(count).then(|| self.take(count))
     }
 
     /// The next `count` bits, most significant first, as Huffman codes stand.
@@ -159,7 +180,7 @@ impl Bits {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "tests")]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::io::Write as _;
 

@@ -115,32 +115,51 @@ fn set(values: &mut [u8; 256], digit: u8, value: u8) {
     }
 }
 
-/// The maximal runs of digits. Up to two bytes between digits may be skipped ones.
+/// The maximal runs of digits. Up to three bytes between digits may be skipped ones: a line end and
+/// the blank that continues a header.
 fn runs(stream: &[u8], alphabet: &Alphabet) -> Vec<Taken> {
-    let (mut runs, mut run, mut skipped) = (Vec::new(), Taken::default(), 0_u8);
+    let (mut runs, mut start, mut digits, mut skipped) = (Vec::new(), 0_usize, 0_usize, 0_u8);
     for (at, &byte) in stream.iter().enumerate() {
-        match alphabet.values.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT) {
-            SKIPPED if skipped < MAX_SKIPPED => skipped = skipped.saturating_add(1),
-            SKIPPED | NO_DIGIT => end_run(&mut runs, &mut run, alphabet),
-            _ => {
-                run.push(byte, at);
-                skipped = 0;
+        let value = alphabet.value(byte);
+        if value < SKIPPED {
+            if digits == 0 {
+                start = at;
             }
+            digits = digits.saturating_add(1);
+            skipped = 0;
+            continue;
+        }
+        skipped = skipped.saturating_add(1);
+        if value == NO_DIGIT || skipped > MAX_SKIPPED {
+            if digits >= alphabet.min_digits {
+                runs.push(alphabet.take(stream, start, at));
+            }
+            digits = 0;
         }
     }
-    end_run(&mut runs, &mut run, alphabet);
+    if digits >= alphabet.min_digits {
+        runs.push(alphabet.take(stream, start, stream.len()));
+    }
     runs
 }
 
-/// A line end of two bytes and the blank that continues a header.
 const MAX_SKIPPED: u8 = 3;
 
-fn end_run(runs: &mut Vec<Taken>, run: &mut Taken, alphabet: &Alphabet) {
-    if run.bytes.len() >= alphabet.min_digits {
-        runs.push(std::mem::take(run));
+impl Alphabet {
+    fn value(&self, byte: u8) -> u8 {
+        self.values.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
     }
-    run.bytes.clear();
-    run.origins.clear();
+
+    /// The digits of `stream` between two places.
+    fn take(&self, stream: &[u8], from: usize, to: usize) -> Taken {
+        let mut run = Taken::default();
+        for (&byte, at) in stream.get(from..to).unwrap_or_default().iter().zip(from..) {
+            if self.value(byte) < SKIPPED {
+                run.push(byte, at);
+            }
+        }
+        run
+    }
 }
 
 /// The parts of a run whose blocks look like digits, each with a block on both sides.

@@ -10,29 +10,47 @@ pub(super) fn decode(stream: &[u8], sink: &mut Sink<'_>) {
     narrow(stream, sink);
 }
 
-/// Fewest escapes that are worth a second look.
+/// Fewest escapes in a passage that are worth a second look.
 const MIN_ESCAPES: usize = 2;
 
-/// Undoes escapes of URLs, JSON, C, quoted-printable and HTML in one pass. They do not collide: no
-/// escape of one is changed by another unless both are written out.
+/// Bytes without an escape that end a passage; as many are taken along before and after.
+const PASSAGE_MARGIN: usize = 64;
+
+/// Undoes escapes of URLs, JSON, C, quoted-printable and HTML in one pass, passage by passage: two
+/// chance escapes far from each other do not make a copy of the whole stream. The kinds do not
+/// collide: no escape of one is changed by another unless both are written out.
 fn unescape(stream: &[u8], sink: &mut Sink<'_>) {
-    let (mut taken, mut escapes, mut at) = (Taken::default(), 0_usize, 0_usize);
+    let (mut taken, mut escapes, mut at, mut since) = (Taken::default(), 0_usize, 0_usize, 0_usize);
     while let Some(rest) = stream.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = match escape(rest) {
-            Some(Escape { bytes, length }) => {
-                escapes = escapes.saturating_add(1);
-                bytes.iter().for_each(|&byte| taken.push(byte, at));
-                length
-            }
-            None => {
+        let Some(Escape { bytes, length }) = escape(rest) else {
+            since = since.saturating_add(1);
+            if escapes > 0 {
                 rest.first().iter().for_each(|&&byte| taken.push(byte, at));
-                1
+                if since >= PASSAGE_MARGIN {
+                    end_passage(&mut taken, &mut escapes, sink);
+                    since = 0;
+                }
             }
+            at = at.saturating_add(1);
+            continue;
         };
+        if escapes == 0 {
+            let from = at.saturating_sub(since.min(PASSAGE_MARGIN));
+            let before = stream.get(from..at).unwrap_or_default();
+            before.iter().zip(from..).for_each(|(&byte, at)| taken.push(byte, at));
+        }
+        bytes.iter().for_each(|&byte| taken.push(byte, at));
+        escapes = escapes.saturating_add(1);
+        since = 0;
         at = at.saturating_add(length);
     }
-    if escapes >= MIN_ESCAPES {
-        sink.push(Transform::Unescaped, taken);
+    end_passage(&mut taken, &mut escapes, sink);
+}
+
+fn end_passage(taken: &mut Taken, escapes: &mut usize, sink: &mut Sink<'_>) {
+    let passage = std::mem::take(taken);
+    if std::mem::take(escapes) >= MIN_ESCAPES {
+        sink.push(Transform::Unescaped, passage);
     }
 }
 

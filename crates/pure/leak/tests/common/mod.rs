@@ -26,7 +26,7 @@ impl Lcg {
                 text.push(b"bdfgklmnprstvz"[usize::from(self.byte() % 14)]);
                 text.push(b"aeiou"[usize::from(self.byte() % 5)]);
             }
-            text.push(if self.byte() % 12 == 0 { b'\n' } else { b' ' });
+            text.push(if self.byte().is_multiple_of(12) { b'\n' } else { b' ' });
         }
         text
     }

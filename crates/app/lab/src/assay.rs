@@ -1,0 +1,244 @@
+//! The campaign: runs, evidence, verdict.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use miette::{Context as _, IntoDiagnostic as _, Result, miette};
+use watchglass_checks::results::Results;
+use watchglass_claims::{Install, Product};
+use watchglass_events::Digest;
+use watchglass_evidence::{Campaign, Network, PlannedRun, WorldKind, to_canonical, to_lines};
+use watchglass_store::{SigningKey, write_file};
+
+use crate::choose::{self, Chosen};
+use crate::cli::{Assay, NetworkChoice};
+use crate::plan::{self, Group, Seeds};
+use crate::progress::Progress;
+use crate::run::{self, Setting};
+use crate::{environment, output};
+
+pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
+    let (product, text) = output::read_product(&arguments.product)?;
+    let chosen = choose::choose(arguments, &product)?;
+    let seed = seed(arguments)?;
+    let network = arguments.network == NetworkChoice::Vendor;
+    let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
+    if groups.is_empty() {
+        return Err(miette!(help = "runs are A1, A2, B, C and S", "no run is left to make"));
+    }
+    let mut progress = Progress::new(arguments.no_progress);
+    progress.say(&chosen.first_line());
+    announce(&mut progress, arguments, &product, &seed, &groups);
+    if arguments.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = folder(arguments, &product)?;
+    let campaign = campaign(arguments, &product, &chosen, &groups)?;
+    let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
+    progress.clear();
+    tell(arguments, &results, &folder)?;
+    Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
+}
+
+fn announce(
+    progress: &mut Progress,
+    arguments: &Assay,
+    product: &Product,
+    seed: &[u8; 32],
+    groups: &[Group],
+) {
+    let idle = Duration::from_secs(arguments.idle_seconds);
+    let names: Vec<&str> =
+        groups.iter().flat_map(|group| &group.runs).map(|run| run.name.as_str()).collect();
+    let longest = plan::longest(product, groups, idle).as_secs() / 60;
+    progress.say(&format!(
+        "runs {}; at most {longest} minutes, commonly a tenth of it",
+        names.join(", ")
+    ));
+    progress
+        .say(&format!("seed {}; give it with --seed to plant the same bait again", Digest(*seed)));
+}
+
+fn seed(arguments: &Assay) -> Result<[u8; 32]> {
+    match &arguments.seed {
+        None => watchglass_store::random_seed().into_diagnostic(),
+        Some(text) => Digest::parse(text)
+            .map(|digest| digest.0)
+            .ok_or_else(|| miette!("--seed takes 64 lower-case hexadecimal digits")),
+    }
+}
+
+/// The folder of the bundle: the one that was asked for, or a new one.
+fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
+    let folder = arguments.output.clone().map_or_else(|| free_name(&product.product.name), Ok)?;
+    if folder.join(watchglass_evidence::ENVELOPE).exists() {
+        let help = "give another folder with -o, or move this one away";
+        return Err(miette!(help = help, "{} holds a finished bundle", folder.display()));
+    }
+    let unfinished = folder.join("campaign.json").exists();
+    let occupied =
+        !unfinished && std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        return Err(miette!("{} is not empty", folder.display()));
+    }
+    watchglass_store::make_folder(&folder).into_diagnostic()?;
+    Ok(folder)
+}
+
+fn free_name(product: &str) -> Result<PathBuf> {
+    let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+    let base: String = product.chars().map(plain).collect();
+    let names = (1_u32..1000)
+        .map(|n| if n == 1 { format!("assay-{base}") } else { format!("assay-{base}-{n}") });
+    let free = names.map(PathBuf::from).find(|path| !path.exists());
+    free.ok_or_else(|| miette!("a thousand bundles lie here; name one with -o"))
+}
+
+fn campaign(
+    arguments: &Assay,
+    product: &Product,
+    chosen: &Chosen,
+    groups: &[Group],
+) -> Result<Campaign> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).into_diagnostic()?;
+    Ok(Campaign {
+        schema: 1,
+        assayer: concat!("watchglass-lab ", env!("CARGO_PKG_VERSION")).to_owned(),
+        began_unix_seconds: now.as_secs(),
+        world: match product.install {
+            Install::Debian { .. } => WorldKind::Debian,
+            Install::Host { .. } => WorldKind::Host,
+        },
+        network: if arguments.network == NetworkChoice::Vendor {
+            Network::Vendor
+        } else {
+            Network::None
+        },
+        tier: chosen.tier,
+        runs: groups.iter().flat_map(|group| group.runs.clone()).collect(),
+        choices: chosen.choices.clone(),
+        bait_files: arguments.bait,
+        idle_speed: 1,
+    })
+}
+
+fn make(
+    arguments: &Assay,
+    product: &Product,
+    text: &str,
+    chosen: &Chosen,
+    campaign: Campaign,
+    folder: &Path,
+    progress: &mut Progress,
+) -> Result<Results> {
+    let key = SigningKey::open_or_make(&chosen.state.join("assayer.key")).into_diagnostic()?;
+    for left in watchglass_world::sweep().into_diagnostic()? {
+        progress.say(&format!("removed what a crashed lab left: {left}"));
+    }
+    let cancelled = cancellation()?;
+    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
+    let campaign = resume(folder, campaign)?;
+    write(folder, "product.toml", text.as_bytes())?;
+    write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
+    write(
+        folder,
+        "environment.json",
+        &to_canonical(&environment::environment()).into_diagnostic()?,
+    )?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
+    write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
+    let mut setting = Setting {
+        arguments,
+        product,
+        chosen,
+        campaign: &campaign,
+        root: &root,
+        folder,
+        cancelled: &cancelled,
+        progress,
+    };
+    for group in groups_of(&campaign.runs) {
+        if run::is_done(folder, &group) {
+            setting.progress.say(&format!("run {} is there already", names(&group)));
+            continue;
+        }
+        run::group(&mut setting, &group)?;
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(miette!(
+                help = "the same command goes on with the run that broke off",
+                "interrupted; what was recorded is in {}",
+                folder.display()
+            ));
+        }
+    }
+    progress.say("judging the evidence");
+    output::seal(folder, &key)
+}
+
+/// Runs that share a world stand together.
+fn groups_of(runs: &[PlannedRun]) -> Vec<Vec<PlannedRun>> {
+    let mut groups: Vec<Vec<PlannedRun>> = Vec::new();
+    for run in runs {
+        match groups.last_mut() {
+            Some(group) if run.same_world => group.push(run.clone()),
+            _ => groups.push(vec![run.clone()]),
+        }
+    }
+    groups
+}
+
+fn names(group: &[PlannedRun]) -> String {
+    group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same.
+fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
+    let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
+    let before: Campaign =
+        watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
+    let same = before.tier == campaign.tier
+        && before.network == campaign.network
+        && before.bait_files == campaign.bait_files
+        && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
+    if same {
+        Ok(before)
+    } else {
+        Err(miette!("{} holds an assay with another plan", folder.display()))
+    }
+}
+
+fn cancellation() -> Result<Arc<AtomicBool>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second Ctrl-C ends the lab at once; the keeper of the world then clears up.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&cancelled))
+            .into_diagnostic()?;
+        signal_hook::flag::register(signal, Arc::clone(&cancelled)).into_diagnostic()?;
+    }
+    Ok(cancelled)
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    write_file(&folder.join(name), bytes).into_diagnostic()
+}
+
+fn tell(arguments: &Assay, results: &Results, folder: &Path) -> Result<()> {
+    let report = folder.join(watchglass_evidence::REPORT);
+    if arguments.json {
+        let line = serde_json::json!({
+            "schema": 1,
+            "verdict": results.verdict,
+            "bundle": folder.display().to_string(),
+            "report": report.display().to_string(),
+        });
+        println!("{line}");
+        return Ok(());
+    }
+    println!("{}", watchglass_report::summary(results));
+    println!("report: {}", report.display());
+    println!("check again: watchglass recheck {}", folder.display());
+    Ok(())
+}

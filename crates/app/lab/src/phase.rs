@@ -1,0 +1,265 @@
+//! Drives one phase of a product.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use miette::{IntoDiagnostic as _, Result};
+use watchglass_claims::{Command, Phase, Ready, Signal};
+use watchglass_events::{Name, Outcome, Process, What};
+use watchglass_sensor::Sensor;
+use watchglass_world::{Parked, Spawn, User, World};
+
+use crate::recording::{LabLog, Listener, Printed};
+
+/// How long a stopped service may take to end before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often the lab looks whether something has happened.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What a phase needs.
+pub(crate) struct Stage<'a> {
+    pub(crate) world: &'a mut World,
+    pub(crate) sensor: &'a mut dyn Sensor,
+    pub(crate) log: &'a mut LabLog,
+    pub(crate) idle: Duration,
+    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
+    pub(crate) tick: &'a mut dyn FnMut(u64),
+    /// What commands that have ended printed; empty at the beginning.
+    pub(crate) heard: Vec<(u32, Listener, Listener)>,
+}
+
+/// A command that runs.
+struct Running {
+    step: u32,
+    parked: Parked,
+    stdout: Listener,
+    stderr: Listener,
+}
+
+impl Stage<'_> {
+    /// Runs a phase to its end, whatever that is; what goes wrong is in the log.
+    pub(crate) fn play(&mut self, phase: &Phase) -> Result<()> {
+        let mut step = 0;
+        for command in &phase.setup {
+            let outcome = self.run_out(phase, step, command, &[0])?;
+            step += 1;
+            if outcome != Outcome::Exited(0) {
+                return self.leave(phase);
+            }
+        }
+        match (&phase.ready, phase.lasts) {
+            (None, None) => {
+                self.run_out(phase, step, &phase.run, &phase.expect_exit)?;
+            }
+            _ => self.service(phase, step)?,
+        }
+        self.leave(phase)
+    }
+
+    /// Nothing of a phase outlives it. Only then is a pipe's end certain: a daemon that a command
+    /// left behind may hold it.
+    fn leave(&mut self, phase: &Phase) -> Result<()> {
+        let killed = self.world.kill_rest().into_diagnostic();
+        for (step, stdout, stderr) in std::mem::take(&mut self.heard) {
+            for (descriptor, listener) in [(1, stdout), (2, stderr)] {
+                let Printed { bytes, cut } = listener.heard();
+                if !bytes.as_bytes().is_empty() {
+                    let phase = phase.name.clone();
+                    self.log.mark(What::Printed { phase, step, descriptor, bytes, cut })?;
+                }
+            }
+        }
+        killed
+    }
+
+    fn run_out(
+        &mut self,
+        phase: &Phase,
+        step: u32,
+        command: &Command,
+        expect: &[i32],
+    ) -> Result<Outcome> {
+        let running = self.start(phase, step, command)?;
+        let outcome = self.wait(&running, Instant::now() + phase.timeout)?;
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => self.give_up(&running)?,
+        };
+        let expected = matches!(outcome, Outcome::Exited(code) if expect.contains(&code));
+        self.ended(phase, running, outcome.clone(), expected)?;
+        Ok(outcome)
+    }
+
+    /// A service: started, awaited, driven, stopped.
+    fn service(&mut self, phase: &Phase, step: u32) -> Result<()> {
+        let deadline = Instant::now() + phase.timeout;
+        let service = self.start(phase, step, &phase.run)?;
+        let mut early = self.until_ready(phase, &service, deadline)?;
+        let ready = early.is_none() && Instant::now() < deadline;
+        if ready {
+            let drives = phase.drive.iter().zip(step + 1..);
+            for (command, step) in drives {
+                self.run_out(phase, step, command, &phase.expect_exit)?;
+            }
+            if let Some(lasts) = phase.lasts {
+                early = self.wait(&service, Instant::now() + lasts.min(self.idle))?;
+            }
+        } else if early.is_none() {
+            self.log
+                .note(format!("Phase {}: the service did not get ready in time.", phase.name))?;
+        }
+        let (outcome, expected) = match early {
+            Some(outcome) => (outcome, false),
+            None => self.stop(phase, &service, ready)?,
+        };
+        self.ended(phase, service, outcome, expected)
+    }
+
+    fn until_ready(
+        &mut self,
+        phase: &Phase,
+        service: &Running,
+        deadline: Instant,
+    ) -> Result<Option<Outcome>> {
+        let began = Instant::now();
+        while Instant::now() < deadline && !(self.is_cancelled)() {
+            if is_ready(self.world, phase.ready.as_ref(), began) {
+                return Ok(None);
+            }
+            if let Some(outcome) = self.wait(service, Instant::now() + TICK)? {
+                return Ok(Some(outcome));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stop(&mut self, phase: &Phase, service: &Running, ready: bool) -> Result<(Outcome, bool)> {
+        self.world.signal(service.parked.id, number(phase.stop)).into_diagnostic()?;
+        match self.wait(service, Instant::now() + GRACE)? {
+            Some(Outcome::Exited(code)) => {
+                let expected = ready && phase.expect_exit.contains(&code);
+                Ok((Outcome::Stopped(code), expected))
+            }
+            // A service without a handler dies of the very signal that the product file names.
+            Some(Outcome::Signalled(signal)) if signal == number(phase.stop) => {
+                Ok((Outcome::Stopped(0), ready && phase.expect_exit.contains(&0)))
+            }
+            Some(outcome) => Ok((outcome, false)),
+            None => Ok((self.give_up(service)?, false)),
+        }
+    }
+
+    fn start(&mut self, phase: &Phase, step: u32, command: &Command) -> Result<Running> {
+        let (out, stdout) = Listener::pipe()?;
+        let (err, stderr) = Listener::pipe()?;
+        let argv: Vec<OsString> = command.0.iter().map(OsString::from).collect();
+        let environment = environment(phase);
+        let spawn = Spawn {
+            argv,
+            environment,
+            user: User::Named(phase.user.clone()),
+            folder: "/".into(),
+            stdout: out,
+            stderr: err,
+            program: None,
+        };
+        let parked = self.world.park(spawn).into_diagnostic()?;
+        self.sensor.adopt(parked.pid).into_diagnostic()?;
+        let argv = command.0.iter().map(|word| Name::from(word.as_str())).collect();
+        let process = Process { pid: parked.pid, start_ns: parked.start_ns };
+        let phase = phase.name.clone();
+        self.log.mark(What::StepStarted { phase, step, argv, process })?;
+        self.world.release(parked.id).into_diagnostic()?;
+        Ok(Running { step, parked, stdout, stderr })
+    }
+
+    /// How the command ended; `None` at the deadline.
+    fn wait(&mut self, running: &Running, deadline: Instant) -> Result<Option<Outcome>> {
+        loop {
+            if let Some(outcome) = self.world.outcome(running.parked.id, TICK).into_diagnostic()? {
+                return Ok(Some(outcome));
+            }
+            (self.tick)(self.sensor.recorded());
+            if (self.is_cancelled)() {
+                self.give_up(running)?;
+                return Ok(Some(Outcome::Interrupted));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn give_up(&mut self, running: &Running) -> Result<Outcome> {
+        self.world.signal(running.parked.id, number(Signal::Kill)).into_diagnostic()?;
+        Ok(Outcome::TimedOut)
+    }
+
+    fn ended(
+        &mut self,
+        phase: &Phase,
+        running: Running,
+        outcome: Outcome,
+        expected: bool,
+    ) -> Result<()> {
+        let (step, name) = (running.step, phase.name.clone());
+        self.heard.push((step, running.stdout, running.stderr));
+        self.log.mark(What::StepEnded { phase: name, step, outcome, expected })
+    }
+}
+
+fn environment(phase: &Phase) -> Vec<(OsString, OsString)> {
+    let path = watchglass_claims::PROGRAM_FOLDERS.join(":");
+    let home = if phase.user == "root" { "/root" } else { "/" };
+    let fixed = [("PATH", path.as_str()), ("HOME", home), ("LANG", "C.UTF-8")];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut all: std::collections::BTreeMap<String, String> = fixed.into_iter().collect();
+    all.extend(phase.environment.clone());
+    all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn number(signal: Signal) -> i32 {
+    match signal {
+        Signal::Hangup => 1,
+        Signal::Interrupt => 2,
+        Signal::Quit => 3,
+        Signal::Kill => 9,
+        Signal::Terminate => 15,
+    }
+}
+
+/// Looks from outside, so that the looking is no event of the subject's.
+fn is_ready(world: &World, ready: Option<&Ready>, began: Instant) -> bool {
+    match ready {
+        None => true,
+        Some(Ready::Seconds(seconds)) => began.elapsed() >= Duration::from_secs(*seconds),
+        Some(Ready::File(path)) => world.has_path(Path::new(path)),
+        Some(Ready::Unix(path)) => {
+            let table = proc_net(world, "unix");
+            // net/unix(5): flags 00010000 is __SO_ACCEPTCON, a listening socket. The service may
+            // have bound it by another path to the same place.
+            let listening = table.lines().filter_map(|line| {
+                let mut fields = line.split_whitespace();
+                let flags = fields.nth(3)?;
+                fields.nth(3).filter(|_| flags == "00010000")
+            });
+            listening.into_iter().any(|bound| world.is_same_file(Path::new(bound), Path::new(path)))
+        }
+        Some(Ready::Tcp(port)) => {
+            let wanted = format!(":{port:04X}");
+            let tables = [proc_net(world, "tcp"), proc_net(world, "tcp6")];
+            tables.iter().flat_map(|table| table.lines()).any(|line| {
+                let mut fields = line.split_whitespace();
+                let local = fields.nth(1).is_some_and(|local| local.ends_with(&wanted));
+                // State 0A is TCP_LISTEN.
+                local && fields.nth(1) == Some("0A")
+            })
+        }
+    }
+}
+
+fn proc_net(world: &World, table: &str) -> String {
+    let path = world.init_pid().map(|pid| format!("/proc/{pid}/net/{table}"));
+    path.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+}

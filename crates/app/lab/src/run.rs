@@ -1,0 +1,444 @@
+//! One group of runs in one world.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use miette::{Context as _, IntoDiagnostic as _, Result, miette};
+use watchglass_bait::{Bait, Identity};
+use watchglass_checks::{plant, values_of};
+use watchglass_claims::{Install, Phase, Product};
+use watchglass_events::log::LogWriter;
+use watchglass_events::{Name, Process, Source, Tier, What};
+use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
+use watchglass_fakenet::{
+    Addresses, Authority, Configuration, FakeInternet, MacAddress, Network, Recordings,
+};
+use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
+use watchglass_world::{Limits, Plan, PreparedRoot, Spawn, User, World};
+
+use crate::canary;
+use crate::choose::Chosen;
+use crate::cli::Assay;
+use crate::furnish::Furniture;
+use crate::phase::Stage;
+use crate::progress::Progress;
+use crate::recording::{LabLog, Listener, create, log, now_ns};
+use crate::scenario;
+
+/// What every run of a campaign shares.
+pub(crate) struct Setting<'a> {
+    pub(crate) arguments: &'a Assay,
+    pub(crate) product: &'a Product,
+    pub(crate) chosen: &'a Chosen,
+    pub(crate) campaign: &'a Campaign,
+    pub(crate) root: &'a PreparedRoot,
+    pub(crate) folder: &'a Path,
+    pub(crate) cancelled: &'a AtomicBool,
+    pub(crate) progress: &'a mut Progress,
+}
+
+/// A world with who lives in it.
+struct Place {
+    world: World,
+    product: Product,
+    identity: Identity,
+    authority: Authority,
+}
+
+/// Whether a group was recorded to its end in an assay that broke off.
+pub(crate) fn is_done(folder: &Path, group: &[PlannedRun]) -> bool {
+    group.iter().all(|run| {
+        let log = std::fs::read(folder.join("runs").join(&run.name).join("lab.log"));
+        let log = log.ok().and_then(|bytes| watchglass_events::log::parse(&bytes).ok());
+        let ends = |what: &What| matches!(what, What::SourceEnded { of: Source::Lab, .. });
+        log.is_some_and(|log| log.cut.is_none() && log.events.iter().any(|event| ends(&event.what)))
+    })
+}
+
+/// Makes the runs of a group, one after another, in one world.
+pub(crate) fn group(setting: &mut Setting<'_>, group: &[PlannedRun]) -> Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let mut place = place(setting, first)?;
+    for run in group {
+        let name = &run.name;
+        record(setting, &mut place, run).wrap_err_with(|| format!("run {name}"))?;
+        if setting.cancelled.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    place.world.end().into_diagnostic().context("tearing the world down")
+}
+
+fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
+    setting.progress.say(&format!("run {}: building the world", run.name));
+    let (identity, bait) = planted(run, setting.campaign)?;
+    let folder = folder_of(&setting.arguments.product)?;
+    let product = setting.product.fill(&values_of(&identity, &folder)).into_diagnostic()?;
+    let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
+    let furniture = Furniture {
+        product: &product,
+        identity: &identity,
+        bait: &bait,
+        authority_pem: authority.certificate_pem(),
+        resolver: Addresses::default().gate_v4.to_string(),
+        configured: run.configured,
+    };
+    let layer = furniture.layer()?;
+    let traced_calls = match setting.chosen.tier {
+        Tier::T0 => ptrace::traced_calls(),
+        _ => Vec::new(),
+    };
+    let plan = Plan {
+        root: setting.root,
+        layer: &layer,
+        hostname: identity.host_name.clone(),
+        boot_id: boot_id(&run.seed),
+        privileges: product.privileges.clone(),
+        limits: Limits::default(),
+        traced_calls,
+        program: None,
+    };
+    let world = World::create(&plan).into_diagnostic().context("building the world")?;
+    Ok(Place { world, product, identity, authority })
+}
+
+fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
+    plant(&run.seed, campaign.bait_files)
+        .ok_or_else(|| miette!("run {}: its seed is no seed", run.name))
+}
+
+/// The product with the placeholders that do not differ from run to run filled in; the others stand
+/// for nothing.
+pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+    let values =
+        watchglass_claims::Values { bait: nowhere.clone(), samples: nowhere, product: folder };
+    product.fill(&values).into_diagnostic()
+}
+
+/// The folder of the product file, which `{product}` stands for.
+fn folder_of(product: &Path) -> Result<String> {
+    let path = product.canonicalize().into_diagnostic()?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_else(|| PathBuf::from("/"));
+    folder.to_str().map(str::to_owned).ok_or_else(|| miette!("{} is not UTF-8", folder.display()))
+}
+
+fn unix_seconds() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).into_diagnostic()?;
+    i64::try_from(now.as_secs()).into_diagnostic()
+}
+
+/// A UUID of its own for every world, made from its seed.
+fn boot_id(seed: &str) -> String {
+    let digits = watchglass_events::Digest::of(format!("boot {seed}").as_bytes()).to_string();
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().to_owned();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// Everything that records one run.
+struct Recorders {
+    lab: LabLog,
+    sensor: Box<dyn Sensor>,
+    internet: FakeInternet,
+}
+
+fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
+    let folder = setting.folder.join("runs").join(&run.name);
+    watchglass_store::fresh_folder(&folder).into_diagnostic()?;
+    let mut recorders = Recorders {
+        lab: LabLog::create(&folder)?,
+        sensor: sensor(setting, place, &folder)?,
+        internet: internet(setting, place, run, &folder)?,
+    };
+    let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
+    let tier = setting.chosen.tier;
+    recorders.lab.mark(What::RunStarted { run: run.name.clone(), unix_seconds, tier })?;
+    let played = play(setting, place, run, &mut recorders);
+    if let Err(error) = &played {
+        recorders.lab.note(format!("The lab could not go on: {error}."))?;
+    }
+    let closed = close(setting, place, run, recorders, &folder);
+    played.and(closed)
+}
+
+fn play(
+    setting: &mut Setting<'_>,
+    place: &mut Place,
+    run: &PlannedRun,
+    recorders: &mut Recorders,
+) -> Result<()> {
+    sing(setting, place, run, recorders)?;
+    let phases: Vec<Phase> = place.product.phases.clone();
+    for phase in phases.iter().filter(|phase| run.phases.contains(&phase.name)) {
+        setting.progress.say(&format!("run {}: phase {}", run.name, phase.name));
+        let (name, progress, cancelled) =
+            (run.name.clone(), &mut *setting.progress, setting.cancelled);
+        let mut stage = Stage {
+            world: &mut place.world,
+            sensor: recorders.sensor.as_mut(),
+            log: &mut recorders.lab,
+            idle: Duration::from_secs(setting.arguments.idle_seconds),
+            is_cancelled: &|| cancelled.load(Ordering::Relaxed),
+            tick: &mut |events| {
+                progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
+            },
+            heard: Vec::new(),
+        };
+        stage.play(phase)?;
+        if cancelled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+    sing(setting, place, run, recorders)
+}
+
+/// Lets a canary do what every source must see.
+fn sing(
+    setting: &Setting<'_>,
+    place: &mut Place,
+    run: &PlannedRun,
+    recorders: &mut Recorders,
+) -> Result<()> {
+    let token = token()?;
+    let (stdout, heard) = Listener::pipe()?;
+    let (stderr, _) = Listener::pipe()?;
+    let program =
+        std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
+    let spawn = Spawn {
+        argv: vec!["canary".into(), canary::ROLE.into(), token.clone().into()],
+        environment: Vec::new(),
+        user: User::Numbers { uid: 0, gid: 0, groups: Vec::new() },
+        folder: "/".into(),
+        stdout,
+        stderr,
+        program: Some(program.into()),
+    };
+    let parked = place.world.park(spawn).into_diagnostic()?;
+    recorders.sensor.adopt(parked.pid).into_diagnostic()?;
+    let process = Process { pid: parked.pid, start_ns: parked.start_ns };
+    let expect = expected(setting, run);
+    recorders.lab.mark(What::CanaryPlaced { token, process, expect })?;
+    place.world.release(parked.id).into_diagnostic()?;
+    let outcome = place.world.outcome(parked.id, CANARY_TIME).into_diagnostic()?;
+    if outcome.is_none() {
+        recorders.lab.note("A canary did not end in time.")?;
+    }
+    place.world.kill_rest().into_diagnostic()?;
+    drop(heard);
+    Ok(())
+}
+
+/// Three connection attempts of five seconds, with room.
+const CANARY_TIME: Duration = Duration::from_secs(20);
+
+/// The sources that must see a canary of this run.
+fn expected(setting: &Setting<'_>, run: &PlannedRun) -> Vec<Source> {
+    let mut expected = match setting.chosen.tier {
+        Tier::T0 => vec![Source::Ptrace],
+        Tier::T1 | Tier::T2 => vec![Source::Tracepoint],
+    };
+    expected.extend([Source::Overlay, Source::Capture]);
+    if run.network {
+        expected.push(Source::Gate);
+        if setting.chosen.tier != Tier::T0 {
+            expected.push(Source::Cgroup);
+        }
+    }
+    expected
+}
+
+/// 24 letters and digits from the kernel's random source: one DNS label, one file name.
+fn token() -> Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let seed = watchglass_store::random_seed().into_diagnostic()?;
+    let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
+    Ok(seed.iter().take(24).map(letter).collect())
+}
+
+fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn Sensor>> {
+    let log = create(folder, "sensor.log")?;
+    let uid_base = place.world.uid_base();
+    if setting.chosen.tier == Tier::T0 {
+        let options = ptrace::Options { uid_base, ..ptrace::Options::default() };
+        return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
+    }
+    let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
+    let disabled =
+        ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
+    let options = bpf::Options {
+        disabled,
+        world_root: Some(PathBuf::from(format!(
+            "/proc/{}/root",
+            place.world.init_pid().into_diagnostic()?
+        ))),
+        uid_base,
+        ..bpf::Options::default()
+    };
+    let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?;
+    let sensor = bpf::start(cgroup, log, &options).into_diagnostic().context("BPF")?;
+    Ok(Box::new(sensor))
+}
+
+fn internet(
+    setting: &Setting<'_>,
+    place: &Place,
+    run: &PlannedRun,
+    folder: &Path,
+) -> Result<FakeInternet> {
+    let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
+    let configuration = Configuration {
+        network: if run.network { Network::Vendor } else { Network::None },
+        scenario: scenario::scenario(setting.arguments)?,
+        authority: place.authority.clone(),
+        addresses,
+        limits: watchglass_fakenet::Limits::default(),
+        clock_offset_seconds: 0,
+    };
+    let recordings =
+        Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
+    await_unlinked(place.world.init_pid().into_diagnostic()?)?;
+    let world = watchglass_fakenet::World::of_process(place.world.init_pid().into_diagnostic()?)
+        .into_diagnostic()?;
+    FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
+        .into_diagnostic()
+        .context("starting the fake internet")
+}
+
+/// The kernel takes the link of the run before away a moment after its fake internet has ended.
+fn await_unlinked(init: u32) -> Result<()> {
+    let devices = format!("/proc/{init}/net/dev");
+    for _ in 0..500 {
+        let text = std::fs::read_to_string(&devices)
+            .into_diagnostic()
+            .wrap_err_with(|| devices.clone())?;
+        if !text.contains("eth0:") {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(miette!("the link of the run before does not go away"))
+}
+
+fn mac(identity: &Identity) -> Result<MacAddress> {
+    let bytes: Option<Vec<u8>> =
+        identity.mac.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+    let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
+    bytes.map(MacAddress).ok_or_else(|| miette!("the identity has no hardware address"))
+}
+
+/// Ends every recorder in order: processes, network, kernel, disk, and last the lab itself.
+fn close(
+    setting: &Setting<'_>,
+    place: &mut Place,
+    run: &PlannedRun,
+    recorders: Recorders,
+    folder: &Path,
+) -> Result<()> {
+    let Recorders { mut lab, sensor, internet } = recorders;
+    place.world.kill_rest().into_diagnostic()?;
+    let statistics = internet.finish().into_diagnostic().context("ending the fake internet")?;
+    for problem in &statistics.problems {
+        lab.note(problem.clone())?;
+    }
+    let totals = sensor.finish().into_diagnostic().context("ending the kernel sensor")?;
+    let differs = differences(setting, place, folder)?;
+    let frames = statistics.frames.saturating_add(statistics.frames_lost);
+    let events = statistics.events.saturating_add(statistics.events_lost);
+    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, &[])?;
+    ended(&mut lab, Source::Gate, events, statistics.events_lost, &[])?;
+    ended(&mut lab, Source::Overlay, differs, 0, OVERLAY_BLIND)?;
+    for Totals { source, emitted, received, lost, blind } in totals {
+        lab.mark(What::SourceEnded { of: source, emitted, received, lost, blind })?;
+    }
+    if run.network && setting.arguments.network == crate::cli::NetworkChoice::Vendor {
+        lab.note(
+            "The vendor was played by the lab: what its own servers would have said was not seen.",
+        )?;
+    }
+    ended(&mut lab, Source::Lab, 1, 0, &[])?;
+    lab.finish()
+}
+
+const OVERLAY_BLIND: &[&str] =
+    &["A file that was written and removed within a run is not in the difference on disk."];
+
+fn ended(lab: &mut LabLog, of: Source, emitted: u64, lost: u64, blind: &[&str]) -> Result<()> {
+    let blind = blind.iter().map(|sentence| (*sentence).to_owned()).collect();
+    lab.mark(What::SourceEnded { of, emitted, received: emitted.saturating_sub(lost), lost, blind })
+}
+
+fn differences(setting: &Setting<'_>, place: &mut Place, folder: &Path) -> Result<u64> {
+    let mut log = log(folder, "overlay.log", Source::Overlay)?;
+    if !setting.arguments.blind.iter().any(|blind| blind == "overlay") {
+        tell_differences(place, &mut log)?;
+    }
+    let count = log.count();
+    log.finish().into_diagnostic().context("overlay.log")?;
+    Ok(count)
+}
+
+fn tell_differences(
+    place: &mut Place,
+    log: &mut LogWriter<BufWriter<std::fs::File>>,
+) -> Result<()> {
+    let mut failed = None;
+    let mut take = |what: What| {
+        if let Err(error) = log.append(now_ns(), None, what) {
+            failed.get_or_insert(error);
+        }
+    };
+    place.world.difference(&mut take).into_diagnostic().context("comparing the disk")?;
+    failed.map_or(Ok(()), |error| Err(error).into_diagnostic().context("overlay.log"))
+}
+
+/// Makes or finds the root that the product is installed in.
+pub(crate) fn prepare_root(
+    product: &Product,
+    cache: &Path,
+    cancelled: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<PreparedRoot> {
+    let mut say = |text: &str| progress.say(text);
+    watchglass_world::prepare_root(&product.install, cache, &mut say, cancelled)
+        .into_diagnostic()
+        .context("preparing the root")
+}
+
+/// The product's packages and files, and the files that the product file installs.
+pub(crate) fn inventory(root: &PreparedRoot, product: &Product) -> Result<Vec<InventoryFile>> {
+    let named: &[String] = match &product.install {
+        Install::Debian { packages, .. } => packages,
+        Install::Host { .. } => &[],
+    };
+    let found = watchglass_world::inventory(root, named).into_diagnostic().context("inventory")?;
+    let packages = found.packages.into_iter().map(|package| {
+        let is_named = named.contains(&package.name);
+        InventoryFile::Package(Package {
+            name: package.name,
+            version: package.version,
+            named: is_named,
+        })
+    });
+    let files = found.files.into_iter().map(|file| InventoryFile::File {
+        path: Name::new(file.path).to_string(),
+        bytes: file.bytes,
+        sha256: file.digest.to_string(),
+    });
+    let laid = crate::furnish::installed(product);
+    let laid = laid.iter().map(pinned).collect::<Result<Vec<_>>>()?;
+    Ok(packages.chain(files).chain(laid).collect())
+}
+
+/// A file that the product file installs.
+fn pinned(file: &watchglass_claims::InstalledFile) -> Result<InventoryFile> {
+    let content = std::fs::read(&file.from)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot read {}, which the product file installs", file.from))?;
+    Ok(InventoryFile::File {
+        path: Name::from(file.to.as_str()).to_string(),
+        bytes: content.len() as u64,
+        sha256: watchglass_events::Digest::of(&content).to_string(),
+    })
+}

@@ -1,0 +1,131 @@
+//! What a product, or whoever makes a bundle, can change in the evidence, and what then comes out.
+
+use watchglass_events::What;
+
+use crate::results::State;
+use crate::sample::{self, READ, Sample, WRITE, executed, opened, results, sends, state};
+
+fn honest(_: &str, _: &mut Sample) {}
+
+#[test]
+fn an_honest_product_is_kept_on_what_it_exercised() {
+    let results = results(honest);
+    for id in ["I1", "R1", "R2", "R3-seen", "W1", "X1", "N1", "N2", "N3", "N7", "M2", "N8"] {
+        let check = results.checks.iter().find(|check| check.id == id).unwrap();
+        assert_eq!(check.state, State::Kept, "{id}: {} {:?}", check.reason, check.findings);
+    }
+    assert_eq!(results.verdict.grade, 1);
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_bytes() {
+    let bytes = |results| watchglass_evidence::to_canonical(&results).unwrap();
+    assert_eq!(bytes(results(honest)), bytes(results(honest)));
+}
+
+#[test]
+fn a_send_that_is_missing_from_the_events_alone_makes_sources_disagree() {
+    let results = results(|_, sample| {
+        sample
+            .sensor
+            .retain(|(_, what)| !matches!(what, What::Sent { .. } | What::Connected { .. }));
+    });
+    let check = results.checks.iter().find(|check| check.id == "N1").unwrap();
+    assert_eq!(check.state, State::Inconclusive);
+    assert!(check.reason.starts_with("Sources disagree"), "{}", check.reason);
+}
+
+#[test]
+fn a_send_that_is_missing_from_the_packets_alone_makes_sources_disagree() {
+    let results = results(|_, sample| sample.with_packets = false);
+    let check = results.checks.iter().find(|check| check.id == "N1").unwrap();
+    assert_eq!(check.state, State::Inconclusive);
+    assert!(check.reason.starts_with("Sources disagree"), "{}", check.reason);
+}
+
+#[test]
+fn a_missed_canary_makes_what_rests_on_it_inconclusive() {
+    let results = results(|_, sample| sample.canary_in_sensor = false);
+    for id in ["R1", "R3-seen", "X1", "N1", "M2"] {
+        assert_eq!(state(&results, id), State::Inconclusive, "{id}");
+    }
+    assert_eq!(state(&results, "N3"), State::Kept);
+}
+
+#[test]
+fn a_loss_makes_what_rests_on_it_inconclusive() {
+    let results = results(|_, sample| sample.lost = 1);
+    assert_eq!(state(&results, "R1"), State::Inconclusive);
+}
+
+#[test]
+fn a_scanner_that_sends_after_reading_breaks_r3() {
+    let results = results(|_, sample| sample.sensor.extend(sends(20, 10)));
+    let check = results.checks.iter().find(|check| check.id == "R3-seen").unwrap();
+    assert_eq!(check.state, State::Broken);
+    let finding = check.findings.first().unwrap();
+    assert!(finding.file.as_ref().unwrap().starts_with("/home/"));
+    assert_eq!(finding.program.as_deref(), Some("/usr/bin/toy-scan"));
+    assert_eq!(results.verdict.grade, 0);
+}
+
+#[test]
+fn a_read_write_or_program_beyond_the_claims_breaks_its_check() {
+    let results = results(|_, sample| {
+        sample.sensor.push((10, opened("/etc/shadow", READ)));
+        sample.sensor.push((20, opened("/etc/cron.d/toy", WRITE)));
+        sample.sensor.push((20, executed("/usr/bin/curl")));
+    });
+    for id in ["R1", "W1", "X1", "I1"] {
+        assert_eq!(state(&results, id), State::Broken, "{id}");
+    }
+}
+
+#[test]
+fn an_identifier_that_persists_breaks_n7() {
+    let results = results(|run, sample| {
+        let id = if run == "B" { "8b1f60c2-b" } else { "1c77aa90-a" };
+        sample.request = [
+            &b"GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/"[..],
+            id.as_bytes(),
+            b"\r\n\r\n",
+        ]
+        .concat();
+        sample.sensor.retain(|(pid, what)| {
+            *pid != 10 || !matches!(what, What::Sent { .. } | What::Connected { .. })
+        });
+        sample.sensor.extend(sends(10, sample.request.len() as u64));
+    });
+    assert_eq!(state(&results, "N7"), State::Broken);
+    let identifier = results.seen.identifiers.first().unwrap();
+    assert_eq!(
+        (identifier.destination.as_str(), identifier.place.as_str()),
+        ("updates.example:80", "field User-Agent")
+    );
+}
+
+#[test]
+fn a_field_that_is_not_claimed_breaks_n3() {
+    let results = results(|_, sample| {
+        let head = &b"GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/1\r\nX-Extra: 1\r\n\r\n"[..];
+        sample.request = head.to_vec();
+        sample.sensor.retain(|(pid, what)| {
+            *pid != 10 || !matches!(what, What::Sent { .. } | What::Connected { .. })
+        });
+        sample.sensor.extend(sends(10, sample.request.len() as u64));
+    });
+    assert_eq!(state(&results, "N3"), State::Broken);
+}
+
+#[test]
+fn a_product_that_reads_nothing_earns_nothing() {
+    let results = results(|_, sample| {
+        sample
+            .sensor
+            .retain(|(_, what)| !matches!(what, What::Opened { access, .. } if access.read));
+    });
+    for id in ["R1", "R3-seen"] {
+        assert_eq!(state(&results, id), State::Inconclusive, "{id}");
+    }
+    let _ = sample::HOST;
+}

@@ -4,6 +4,12 @@
 //! The test starts itself again under `unshare`; the second life lays a scratch folder over `/etc`,
 //! makes the link, answers names and connections, and drives the product files.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says its seeds, and what it skips"
+)]
+
 mod common;
 mod world;
 

@@ -10,19 +10,20 @@ use watchglass_specimens::{Mode, Parameters, database_text};
 
 /// A scratch installation.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     folder: tempfile::TempDir,
 }
 
 impl Scratch {
     /// An installation in this mode with fixed parameters.
-    pub fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         Self::with(&Parameters::from_seed(&[5; 32]).to_configuration(mode))
     }
 
     /// An installation with this configuration, its paths moved into the scratch folder.
-    pub fn with(configuration: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    pub(crate) fn with(configuration: &str) -> Self {
+        // No dot in front: what lies below a hidden folder is no document to a specimen.
+        let folder = tempfile::Builder::new().prefix("specimen-").tempdir().unwrap();
         let scratch = Self { folder };
         std::fs::create_dir(scratch.home()).unwrap();
         std::fs::write(scratch.database(), database()).unwrap();
@@ -31,7 +32,7 @@ impl Scratch {
     }
 
     /// Writes another configuration.
-    pub fn configure(&self, configuration: &str) {
+    pub(crate) fn configure(&self, configuration: &str) {
         let path = self.folder.path().display();
         let moved = format!(
             "{configuration}\ndatabase = {path}/signatures.txt\nstate = {path}/state\n\
@@ -40,48 +41,48 @@ impl Scratch {
         std::fs::write(self.folder.path().join("specimen.conf"), moved).unwrap();
     }
 
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("signatures.txt")
     }
 
-    pub fn sockets(&self) -> PathBuf {
+    pub(crate) fn sockets(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
-    pub fn command(&self, name: &str) -> Command {
+    pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(program(name));
         command.env("SPECIMEN_CONFIGURATION", self.folder.path().join("specimen.conf"));
         command.stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, name: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, name: &str, arguments: &[&str]) -> Output {
         self.command(name).args(arguments).output().unwrap()
     }
 }
 
 /// The database that the update server of a test has.
-pub fn database() -> String {
+pub(crate) fn database() -> String {
     database_text([("Eicar-Test", sha2::Sha256::digest(eicar()).into())])
 }
 
 /// The EICAR test file, in two pieces so that no scanner takes this source for it.
-pub fn eicar() -> String {
+pub(crate) fn eicar() -> String {
     let (first, second) =
         (r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*");
     format!("{first}{second}")
 }
 
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_specimen-scan")).with_file_name(name)
 }
 
 /// Waits up to ten seconds.
-pub fn wait_for(condition: impl Fn() -> bool) -> bool {
+pub(crate) fn wait_for(condition: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(10) {
         if condition() {

@@ -164,6 +164,10 @@ fn a_killed_lab_leaves_nothing() {
         wait(&mut lab);
         nothing_is_left();
     }
+    // What the probing of the kernel left when it was killed, the next start sweeps.
+    assay(warm.path(), &["--runs", "A1", "--dry-run"]);
+    let left: Vec<String> = cgroups().into_iter().filter(|name| probers_is_dead(name)).collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
 }
 
 fn quiet(folder: &Path) -> Command {
@@ -219,8 +223,17 @@ fn cgroups() -> Vec<String> {
     names.filter(|name| name.starts_with("watchglass-")).collect()
 }
 
+/// `watchglass-probe-PID-NUMBER`.
+fn probers_is_dead(name: &str) -> bool {
+    let pid = name.strip_prefix("watchglass-probe-").and_then(|rest| rest.split('-').next());
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
 /// `watchglass-PID-START-RANDOM`.
 fn lab_is_dead(name: &str) -> bool {
+    if name.starts_with("watchglass-probe-") {
+        return false;
+    }
     let pid = name.split('-').nth(1).unwrap_or("0");
     !Path::new("/proc").join(pid).exists()
 }

@@ -116,11 +116,26 @@ struct EmptyCgroup {
 impl EmptyCgroup {
     fn make() -> Result<Self, String> {
         let mount = cgroup2_mount().ok_or("no cgroup2 is mounted")?;
+        sweep(&mount);
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = mount.join(format!("watchglass-probe-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { path })
+    }
+}
+
+/// Removes what a prober that was killed has left: it is empty, and its name tells whose it was.
+fn sweep(mount: &std::path::Path) {
+    let entries = std::fs::read_dir(mount).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix("watchglass-probe-").and_then(|rest| rest.split('-').next());
+        let is_dead = pid.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists());
+        if is_dead {
+            // One that does not go is not empty, so it is not ours.
+            let _ = std::fs::remove_dir(entry.path());
+        }
     }
 }
 

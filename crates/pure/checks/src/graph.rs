@@ -81,6 +81,8 @@ impl Graph {
             accepted: BTreeMap::new(),
             bound: BTreeMap::new(),
             families: BTreeMap::new(),
+            opened: HashMap::new(),
+            parents: HashMap::new(),
             is_bait,
         };
         for event in events {
@@ -182,6 +184,11 @@ struct Builder<F> {
     /// Where a process, or the one that made it, can be met.
     bound: BTreeMap<Process, Vec<Node>>,
     families: BTreeMap<SocketId, u16>,
+    /// Under which path a process opened a file: sums of reads and writes come without one, and
+    /// numbers of files are used again.
+    opened: HashMap<(Process, FileId), Name>,
+    /// Who made a process, since it inherits what that one had open.
+    parents: HashMap<Process, Process>,
     is_bait: F,
 }
 
@@ -190,6 +197,7 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
         let me = Node::Process(process);
         match &event.what {
             What::Forked { child, .. } if *child != process => {
+                self.parents.insert(*child, process);
                 if let Some(bound) = self.bound.get(&process).cloned() {
                     self.bound.insert(*child, bound);
                 }
@@ -199,6 +207,7 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
                 if access.path_only || file.kind == FileKind::Directory {
                     return;
                 }
+                self.opened.insert((process, *file), path.clone());
                 let node = self.file(Some(path), *file);
                 if access.write {
                     self.onwards(event, me.clone(), node.clone(), "writes");
@@ -208,11 +217,13 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
                 }
             }
             What::Read { file, path, .. } => {
-                let node = self.file(path.as_ref(), *file);
+                let path = path.as_ref().or_else(|| self.path_of(process, *file));
+                let node = self.file(path, *file);
                 self.at_any_time(event, node, me, "reads");
             }
             What::Written { file, path, .. } => {
-                let node = self.file(path.as_ref(), *file);
+                let path = path.as_ref().or_else(|| self.path_of(process, *file));
+                let node = self.file(path, *file);
                 self.at_any_time(event, me, node, "writes");
             }
             What::Mapped { file, path, shared_write, .. } => {
@@ -252,6 +263,13 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
             What::DescriptorsPassed { socket, .. } => self.exchange(event, &me, *socket),
             _ => {}
         }
+    }
+
+    /// The path under which a process, or one that it descends from, opened a file.
+    fn path_of(&self, process: Process, file: FileId) -> Option<&Name> {
+        let mut lineage = std::iter::successors(Some(process), |at| self.parents.get(at).copied());
+        // Births are recorded once each, so a line of them has an end; the bound is for forgeries.
+        lineage.by_ref().take(MAX_LINEAGE).find_map(|at| self.opened.get(&(at, file)))
     }
 
     fn file(&self, path: Option<&Name>, file: FileId) -> Node {
@@ -319,6 +337,9 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
         self.graph.add(edge);
     }
 }
+
+/// Generations that are looked back on.
+const MAX_LINEAGE: usize = 64;
 
 fn is_unnamed(peer: &Peer) -> bool {
     matches!(peer, Peer::Unix(name) if name.as_bytes().is_empty())
@@ -450,6 +471,21 @@ mod tests {
             (2, What::Sent { socket, peer: None, bytes: 4, calls: 1, error: None }),
         ]);
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_file() {
+        let file = FileId { device: 1, inode: 1, generation: 0, kind: FileKind::Regular };
+        let sum = |what: fn(FileId) -> What| what(file);
+        let found = paths(vec![
+            (1, opened("/home/a", READ)),
+            (1, opened("/tmp/x", WRITE)),
+            (1, sum(|file| What::Written { file, path: None, bytes: 1, calls: 1 })),
+            (2, opened("/var/log/u", READ)),
+            (2, sum(|file| What::Read { file, path: None, bytes: 1, calls: 1 })),
+            (2, sent()),
+        ]);
+        assert_eq!(found, []);
     }
 
     #[test]

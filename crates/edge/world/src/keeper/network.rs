@@ -33,6 +33,7 @@ fn write_setting(name: &str, value: &str) -> Result<(), Failure> {
 
 /// `RTM_NEWLINK` with `IFF_UP` for device 1, which is the loopback device of every new namespace;
 /// rtnetlink(7).
+#[expect(clippy::disallowed_methods, reason = "a message to the kernel about the loopback device")]
 fn raise_loopback() -> io::Result<()> {
     let socket = rustix::net::socket_with(
         AddressFamily::NETLINK,

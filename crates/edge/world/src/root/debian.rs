@@ -415,6 +415,10 @@ fn touch(folder: &Path) -> Result<(), RootError> {
 /// The helper: `PROGRAM world-root FOLDER ARGUMENTS…`, with the sources on standard input, which
 /// stays open as long as the lab lives. mmdebstrap runs in a pid namespace, so that killing its
 /// first process kills all that it started.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this role speaks to the lab through its standard streams"
+)]
 pub(crate) fn run_role(arguments: &[std::ffi::OsString]) -> ExitCode {
     match help(arguments) {
         Ok(true) => ExitCode::SUCCESS,
@@ -444,6 +448,10 @@ fn help(arguments: &[std::ffi::OsString]) -> io::Result<bool> {
     Ok(done)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this role speaks to the lab through its standard streams"
+)]
 fn read_sources() -> io::Result<Vec<u8>> {
     let mut input = io::stdin().lock();
     let mut length = [0; 8];
@@ -482,6 +490,10 @@ fn bootstrap(arguments: &[std::ffi::OsString], sources: &[u8]) -> io::Result<boo
 }
 
 /// `true` when the child ended well; `false` when it did not, or when the lab is gone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this role speaks to the lab through its standard streams"
+)]
 fn await_child_or_lab(child: Pid) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, poll};
     let pidfd = rustix::process::pidfd_open(child, rustix::process::PidfdFlags::empty())?;

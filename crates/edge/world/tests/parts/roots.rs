@@ -20,6 +20,13 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
+/// Those of [`TESTS`] that want `WATCHGLASS_TEST_CACHE`.
+pub(crate) const NEED_A_CACHE: &[&str] = &[
+    "a_root_of_packages_runs_its_product",
+    "names_a_package_that_does_not_exist",
+    "the_inventory_names_every_file_of_the_product",
+];
+
 const PACKAGES: [&str; 3] = ["clamav", "clamav-daemon", "clamav-freshclam"];
 
 /// The cache given by `WATCHGLASS_TEST_CACHE`; roots are built there only with

@@ -18,7 +18,7 @@ use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, output};
+use crate::{clock, environment, output};
 
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
@@ -140,7 +140,9 @@ fn make(
     }
     let cancelled = cancellation()?;
     let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
-    let campaign = resume(folder, campaign)?;
+    let hastener = clock::library(&root);
+    let idle_speed = hastener.as_ref().map_or(1, |_| clock::SPEED);
+    let campaign = resume(folder, Campaign { idle_speed, ..campaign })?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     write(
@@ -156,6 +158,7 @@ fn make(
         chosen,
         campaign: &campaign,
         root: &root,
+        hastener: hastener.as_deref(),
         folder,
         cancelled: &cancelled,
         progress,

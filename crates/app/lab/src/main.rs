@@ -9,6 +9,7 @@ mod assay;
 mod canary;
 mod choose;
 mod cli;
+mod clock;
 mod doctor;
 mod environment;
 mod furnish;

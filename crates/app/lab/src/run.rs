@@ -34,6 +34,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) campaign: &'a Campaign,
     pub(crate) root: &'a PreparedRoot,
+    /// The library that hastens clocks, where the root has one.
+    pub(crate) hastener: Option<&'a [u8]>,
     pub(crate) folder: &'a Path,
     pub(crate) cancelled: &'a AtomicBool,
     pub(crate) progress: &'a mut Progress,
@@ -180,6 +182,8 @@ fn play(
             sensor: recorders.sensor.as_mut(),
             log: &mut recorders.lab,
             idle: Duration::from_secs(setting.arguments.idle_seconds),
+            hastener: setting.hastener,
+            clock: None,
             is_cancelled: &|| cancelled.load(Ordering::Relaxed),
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));

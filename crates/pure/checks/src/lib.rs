@@ -24,6 +24,7 @@
 mod bait;
 mod case;
 mod claimed;
+mod clock;
 mod contacts;
 mod derive;
 mod graph;

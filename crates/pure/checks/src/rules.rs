@@ -3,6 +3,7 @@
 mod exercise;
 mod files;
 mod identity;
+mod idle;
 mod instrument;
 mod network;
 mod payload;
@@ -35,7 +36,7 @@ pub(crate) fn all(case: &Case) -> Vec<CheckResult> {
         network::n2(case),
         payload::n3(case),
         payload::n7(case),
-        run_time::t1(case),
+        idle::t1(case),
         files::w1(case),
         files::x1(case),
         files::r2(case),

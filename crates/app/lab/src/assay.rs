@@ -21,6 +21,13 @@ use crate::run::{self, Setting};
 use crate::{clock, environment, output};
 
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
+    let Some((results, folder)) = record(arguments)? else { return Ok(ExitCode::SUCCESS) };
+    tell(arguments, &results, &folder)?;
+    Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
+}
+
+/// Makes a bundle: its results and its folder. `None` where only the plan was asked for.
+pub(crate) fn record(arguments: &Assay) -> Result<Option<(Results, PathBuf)>> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product)?;
     let seed = seed(arguments)?;
@@ -33,14 +40,13 @@ pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     progress.say(&chosen.first_line());
     announce(&mut progress, arguments, &product, &seed, &groups);
     if arguments.dry_run {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(None);
     }
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
     progress.clear();
-    tell(arguments, &results, &folder)?;
-    Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
+    Ok(Some((results, folder)))
 }
 
 fn announce(

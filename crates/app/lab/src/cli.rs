@@ -21,6 +21,8 @@ pub(crate) enum Command {
     /// Check a product file and list every mistake in it
     #[command(hide = true)]
     Check(Check),
+    #[command(hide = true)]
+    Init(Init),
     /// Print an event log as JSON lines
     Events(Events),
     /// Tell what this machine offers the lab
@@ -121,6 +123,47 @@ pub(crate) struct Diff {
 pub(crate) struct Check {
     /// The product file
     pub(crate) product: PathBuf,
+}
+
+/// Draft a product file from what was seen
+///
+/// The draft says what the product did, not what its maker claims: hold each line of it against what
+/// the vendor documents. Each phase runs to its end once, under claims of nothing; the bundle of that
+/// run stays beside the draft, as NAME.observed. For a service, give the draft a `ready` and assay it.
+///
+/// Examples: watchglass product init --from assay-ClamAV -o new.toml
+///
+/// watchglass product init --debian clamav,clamav-freshclam --phase "update=freshclam --stdout"
+/// --phase "scan=clamscan -r {bait}" -o new.toml
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// A finished bundle to draft from
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["debian", "host", "phase"])]
+    pub(crate) from: Option<PathBuf>,
+    /// Debian packages to install and observe
+    #[arg(long, value_name = "PACKAGES", value_delimiter = ',', conflicts_with = "host")]
+    pub(crate) debian: Vec<String>,
+    /// Observe programs of this machine
+    #[arg(long)]
+    pub(crate) host: bool,
+    /// What the product is to do: a name and a command, in which {bait} and {samples} have a meaning
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) phase: Vec<String>,
+    /// The product file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Folder for roots that are kept between assays
+    #[arg(long)]
+    pub(crate) cache: Option<PathBuf>,
+    /// Folder for the lab's own state
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+    /// Print no progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
 }
 
 /// An event log.

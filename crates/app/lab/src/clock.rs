@@ -203,14 +203,32 @@ fn rate(open_flows: usize) -> u32 {
     if open_flows == 0 { SPEED } else { 1 }
 }
 
-/// Flows between the world and somebody else, as the kernel lists them.
+/// Flows between the world and somebody else, as the kernel lists them. A list costs the kernel a
+/// walk over all the machine's sockets, so its counters for the world are asked first.
 fn open_flows(first_process: u32) -> usize {
+    let counters = ["sockstat", "sockstat6"]
+        .map(|file| read_some(&format!("/proc/{first_process}/net/{file}")));
+    if !counters.iter().any(|text| has_sockets(text)) {
+        return 0;
+    }
     let tables = [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)];
     let count = |(table, is_stream)| {
         let text = read_some(&format!("/proc/{first_process}/net/{table}"));
         text.lines().skip(1).filter(|line| is_open(line, is_stream)).count()
     };
     tables.into_iter().map(count).sum()
+}
+
+/// Whether `/proc/net/sockstat` or `sockstat6` counts a TCP or UDP socket. Counters that are missing
+/// say nothing.
+fn has_sockets(counters: &str) -> bool {
+    let of_flows = ["TCP:", "UDP:", "TCP6:", "UDP6:"];
+    let lines = counters.lines().filter_map(|line| line.split_once(' '));
+    let counted: Vec<&str> = lines
+        .filter(|(protocol, _)| of_flows.contains(protocol))
+        .filter_map(|(_, rest)| rest.split_ascii_whitespace().nth(1))
+        .collect();
+    counted.is_empty() || counted.iter().any(|in_use| *in_use != "0")
 }
 
 /// Whether a line of `/proc/net/{tcp,udp}` is a flow that the subject holds open with somebody
@@ -357,6 +375,17 @@ mod tests {
                 "{address}"
             );
         }
+    }
+
+    #[test]
+    fn counters_of_the_kernel_tell_whether_a_look_at_its_lists_is_worth_it() {
+        let none =
+            "sockets: used 9\nTCP: inuse 0 orphan 0 tw 0 alloc 2 mem 0\nUDP: inuse 0 mem 0\n";
+        assert!(!has_sockets(none));
+        assert!(!has_sockets("TCP6: inuse 0\nUDP6: inuse 0\nRAW6: inuse 1\n"));
+        assert!(has_sockets("TCP: inuse 0 orphan 0\nUDP: inuse 1 mem 0\n"));
+        assert!(has_sockets("TCP6: inuse 10\nUDP6: inuse 0\n"));
+        assert!(has_sockets(""), "no counters, no answer");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod clock;
 mod doctor;
 mod environment;
 mod furnish;
+mod init;
 mod output;
 mod phase;
 mod plan;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         cli::Command::Assay(arguments) => assay::assay(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
+        cli::Command::Init(arguments) => init::init(&arguments),
         cli::Command::Events(arguments) => output::events(&arguments),
         cli::Command::Doctor(arguments) => doctor::doctor(&arguments),
     };

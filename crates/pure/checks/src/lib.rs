@@ -29,6 +29,7 @@ mod contacts;
 mod derive;
 mod graph;
 mod link;
+mod observed;
 mod processes;
 pub mod results;
 mod rules;

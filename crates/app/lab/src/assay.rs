@@ -18,7 +18,7 @@ use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{clock, environment, output};
+use crate::{clock, environment, output, real};
 
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     let Some((results, folder)) = record(arguments)? else { return Ok(ExitCode::SUCCESS) };
@@ -31,7 +31,8 @@ pub(crate) fn record(arguments: &Assay) -> Result<Option<(Results, PathBuf)>> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product)?;
     let seed = seed(arguments)?;
-    let network = arguments.network == NetworkChoice::Vendor;
+    real::allow(arguments.network, &product)?;
+    let network = arguments.network != NetworkChoice::None;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
         return Err(miette!(help = "runs are A1, A2, B, C and S", "no run is left to make"));
@@ -118,10 +119,10 @@ fn campaign(
             Install::Debian { .. } => WorldKind::Debian,
             Install::Host { .. } => WorldKind::Host,
         },
-        network: if arguments.network == NetworkChoice::Vendor {
-            Network::Vendor
-        } else {
-            Network::None
+        network: match arguments.network {
+            NetworkChoice::None => Network::None,
+            NetworkChoice::Vendor => Network::Vendor,
+            NetworkChoice::Real => Network::Real,
         },
         tier: chosen.tier,
         runs: groups.iter().flat_map(|group| group.runs.clone()).collect(),

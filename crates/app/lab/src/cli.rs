@@ -94,6 +94,11 @@ pub(crate) enum NetworkChoice {
     None,
     /// The fake internet plays the vendor
     Vendor,
+    /// What is said is passed on to the real network and recorded; TLS is not opened
+    ///
+    /// As root only, and not for product files with host = true. Addresses that are not public are
+    /// refused.
+    Real,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,6 +18,7 @@ mod output;
 mod phase;
 mod plan;
 mod progress;
+mod real;
 mod recording;
 mod run;
 mod scenario;

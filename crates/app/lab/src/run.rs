@@ -20,12 +20,12 @@ use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn
 
 use crate::canary;
 use crate::choose::Chosen;
-use crate::cli::Assay;
+use crate::cli::{Assay, NetworkChoice};
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, Listener, create, log, now_ns};
-use crate::scenario;
+use crate::{real, scenario};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -297,11 +297,16 @@ fn internet(
 ) -> Result<FakeInternet> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
-        network: if run.network { Network::Vendor } else { Network::None },
+        network: match setting.arguments.network {
+            _ if !run.network => Network::None,
+            NetworkChoice::None => Network::None,
+            NetworkChoice::Vendor => Network::Vendor,
+            NetworkChoice::Real => Network::Real { resolver: real::resolver()? },
+        },
         scenario: scenario::scenario(setting.arguments)?,
         authority: place.authority.clone(),
         addresses,
-        limits: watchglass_fakenet::Limits::default(),
+        limits: real::limits(setting.arguments.network),
         clock_offset_seconds: 0,
     };
     let recordings =
@@ -363,10 +368,15 @@ fn close(
     for Totals { source, emitted, received, lost, blind } in totals {
         lab.mark(What::SourceEnded { of: source, emitted, received, lost, blind })?;
     }
-    if run.network && setting.arguments.network == crate::cli::NetworkChoice::Vendor {
-        lab.note(
+    match setting.arguments.network {
+        NetworkChoice::Vendor if run.network => lab.note(
             "The vendor was played by the lab: what its own servers would have said was not seen.",
-        )?;
+        )?,
+        NetworkChoice::Real if run.network => lab.note(
+            "The real network was passed through: what went inside of TLS was not read, and nothing \
+             but TCP and UDP was passed on.",
+        )?,
+        _ => {}
     }
     ended(&mut lab, Source::Lab, 1, 0, &[])?;
     lab.finish()

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchglass_events::{Event, Process, What};
 
+use watchglass_evidence::Network;
+
 use super::Draft;
 use super::files::{bound, judged, may_execute, may_write, reads, written};
 use super::network::covers;
@@ -16,8 +18,10 @@ use crate::results::{CheckResult, Finding, State};
 pub(super) fn t1(case: &Case) -> CheckResult {
     let mut draft = Draft::new(case, "T1", "Q1", "Triggers and long idle")
         .reproduce("watchglass events BUNDLE/runs/A1/lab.log shows the idle time and each change of its clock's rate; look at the events between them in sensor.log")
-        .dispute("Show what else the timer that fired serves.")
-        .blind("What a server arms from afar does not happen in an idle phase against the lab's own internet.");
+        .dispute("Show what else the timer that fired serves.");
+    if case.campaign.network != Network::Real {
+        draft = draft.blind("What a server arms from afar does not happen in an idle phase against the lab's own internet.");
+    }
     let (mut idle, mut short) = (0_u64, Vec::new());
     let mut hastened = false;
     for run in judged(case) {

@@ -9,8 +9,7 @@ use crate::parameters::Parameters;
 /// The product file of a misdeed or its twin. Both make the same claims and are driven in the same
 /// way; they differ in the mode that the configuration sets.
 ///
-/// `binaries` is the folder of the built programs on the lab's machine, absolute or beginning with
-/// `{product}`.
+/// `binaries` is the folder of the built programs on the lab's machine: absolute, or a placeholder.
 #[must_use]
 pub fn product_file(
     specimen: &'static Specimen,
@@ -218,9 +217,10 @@ fn quoted(text: &str) -> String {
 const PROGRAMS: &[&str] =
     &["specimen-scan", "specimen-update", "specimen-service", "specimen-ask", "specimen-helper"];
 
-/// The routes stand in a folder of each process (proc_pid(5)), where `/proc/net` leads.
+/// The routes stand in a folder of each process (proc_pid(5)), where `/proc/net` leads; beside them
+/// the C library looks for the bounds of the first stack (pthread_getattr_np(3)).
 const COMMON_READS: &[&str] =
-    &["/etc/specimen.conf", WORLD_MARK_PATH, "/proc/*/net/route", "{loader}"];
+    &["/etc/specimen.conf", WORLD_MARK_PATH, "/proc/*/net/route", "/proc/*/maps", "{loader}"];
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ mod progress;
 mod recording;
 mod run;
 mod scenario;
+mod specimens;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, MacAddress, Network, Recordings,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
 use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
@@ -26,6 +26,7 @@ use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, Listener, create, log, now_ns};
 use crate::scenario;
+use crate::specimens::{self, OwnProduct};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -45,6 +46,8 @@ struct Place {
     product: Product,
     identity: Identity,
     authority: Authority,
+    /// The update server of the product, where the product is the lab's own.
+    update_server: Option<Host>,
 }
 
 /// Whether a group was recorded to its end in an assay that broke off.
@@ -75,7 +78,9 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let product = setting.product.fill(&values_of(&identity, &folder)).into_diagnostic()?;
+    let values = values_of(&identity, &folder, &specimens::folder()?);
+    let product = setting.product.fill(&values).into_diagnostic()?;
+    let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
     let furniture = Furniture {
         product: &product,
@@ -84,6 +89,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         authority_pem: authority.certificate_pem(),
         resolver: Addresses::default().gate_v4.to_string(),
         configured: run.configured,
+        own: own.as_ref(),
     };
     let layer = furniture.layer()?;
     let traced_calls = match setting.chosen.tier {
@@ -101,7 +107,8 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         program: None,
     };
     let world = World::create(&plan).into_diagnostic().context("building the world")?;
-    Ok(Place { world, product, identity, authority })
+    let update_server = own.map(|own| own.update_server(&bait));
+    Ok(Place { world, product, identity, authority, update_server })
 }
 
 fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
@@ -113,8 +120,12 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 /// for nothing.
 pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
     let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
-    let values =
-        watchglass_claims::Values { bait: nowhere.clone(), samples: nowhere, product: folder };
+    let values = watchglass_claims::Values {
+        bait: nowhere.clone(),
+        samples: nowhere,
+        product: folder,
+        specimens: specimens::folder()?,
+    };
     product.fill(&values).into_diagnostic()
 }
 
@@ -294,7 +305,7 @@ fn internet(
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
         network: if run.network { Network::Vendor } else { Network::None },
-        scenario: scenario::scenario(setting.arguments)?,
+        scenario: scenario::scenario(setting.arguments, place.update_server.clone())?,
         authority: place.authority.clone(),
         addresses,
         limits: watchglass_fakenet::Limits::default(),

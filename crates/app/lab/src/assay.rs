@@ -23,7 +23,7 @@ use crate::{environment, output};
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product)?;
-    let seed = seed(arguments)?;
+    let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
@@ -62,8 +62,9 @@ fn announce(
         .say(&format!("seed {}; give it with --seed to plant the same bait again", Digest(*seed)));
 }
 
-fn seed(arguments: &Assay) -> Result<[u8; 32]> {
-    match &arguments.seed {
+/// The seed that was given, or a fresh one.
+pub(crate) fn seed(given: Option<&str>) -> Result<[u8; 32]> {
+    match given {
         None => watchglass_store::random_seed().into_diagnostic(),
         Some(text) => Digest::parse(text)
             .map(|digest| digest.0)
@@ -73,7 +74,10 @@ fn seed(arguments: &Assay) -> Result<[u8; 32]> {
 
 /// The folder of the bundle: the one that was asked for, or a new one.
 fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
-    let folder = arguments.output.clone().map_or_else(|| free_name(&product.product.name), Ok)?;
+    let folder = arguments
+        .output
+        .clone()
+        .map_or_else(|| free_name(&format!("assay-{}", product.product.name)), Ok)?;
     if folder.join(watchglass_evidence::ENVELOPE).exists() {
         let help = "give another folder with -o, or move this one away";
         return Err(miette!(help = help, "{} holds a finished bundle", folder.display()));
@@ -88,11 +92,11 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn free_name(product: &str) -> Result<PathBuf> {
+/// A folder here that does not exist yet, with plain letters and a number if need be.
+pub(crate) fn free_name(wanted: &str) -> Result<PathBuf> {
     let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-    let base: String = product.chars().map(plain).collect();
-    let names = (1_u32..1000)
-        .map(|n| if n == 1 { format!("assay-{base}") } else { format!("assay-{base}-{n}") });
+    let base: String = wanted.chars().map(plain).collect();
+    let names = (1_u32..1000).map(|n| if n == 1 { base.clone() } else { format!("{base}-{n}") });
     let free = names.map(PathBuf::from).find(|path| !path.exists());
     free.ok_or_else(|| miette!("a thousand bundles lie here; name one with -o"))
 }
@@ -148,7 +152,7 @@ fn make(
         "environment.json",
         &to_canonical(&environment::environment()).into_diagnostic()?,
     )?;
-    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
         arguments,
@@ -210,7 +214,7 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
     }
 }
 
-fn cancellation() -> Result<Arc<AtomicBool>> {
+pub(crate) fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second Ctrl-C ends the lab at once; the keeper of the world then clears up.

@@ -78,7 +78,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let values = values_of(&identity, &folder, &specimens::folder()?);
+    let values = values_of(&identity, &folder, &specimens::folder_of(setting.arguments)?);
     let product = setting.product.fill(&values).into_diagnostic()?;
     let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
@@ -118,13 +118,13 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 
 /// The product with the placeholders that do not differ from run to run filled in; the others stand
 /// for nothing.
-pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
-    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+pub(crate) fn filled_for_lab(product: &Product, arguments: &Assay) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(&arguments.product)?);
     let values = watchglass_claims::Values {
         bait: nowhere.clone(),
         samples: nowhere,
         product: folder,
-        specimens: specimens::folder()?,
+        specimens: specimens::folder_of(arguments)?,
     };
     product.fill(&values).into_diagnostic()
 }

@@ -10,19 +10,32 @@ use miette::{Context as _, IntoDiagnostic as _, Result, miette};
 use watchglass_checks::results::Results;
 use watchglass_claims::{Install, Product};
 use watchglass_events::Digest;
-use watchglass_evidence::{Campaign, Network, PlannedRun, WorldKind, to_canonical, to_lines};
+use watchglass_evidence::{
+    Campaign, Choice, Network, PlannedRun, WorldKind, to_canonical, to_lines,
+};
 use watchglass_store::{SigningKey, write_file};
+use watchglass_world::PreparedRoot;
 
-use crate::choose::{self, Chosen};
+use crate::choose::{self, Chosen, Rights, Unavailable};
 use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, output};
+use crate::{environment, in_place, output};
 
+/// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
+    let asked = one(arguments, None);
+    let (Err(report), Some(other)) = (&asked, &arguments.or_else) else { return asked };
+    let Some(Unavailable(why)) = report.downcast_ref::<Unavailable>() else { return asked };
+    let what = format!("{} instead of {}", other.display(), arguments.product.display());
+    let instead = choose::choice(&what, why);
+    one(&Assay { product: other.clone(), or_else: None, ..arguments.clone() }, Some(instead))
+}
+
+fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
-    let chosen = choose::choose(arguments, &product)?;
+    let chosen = choose::choose(arguments, &product, instead)?;
     let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
@@ -72,7 +85,8 @@ pub(crate) fn seed(given: Option<&str>) -> Result<[u8; 32]> {
     }
 }
 
-/// The folder of the bundle: the one that was asked for, or a new one.
+/// The folder of the bundle: the one that was asked for, or a new one. It is made later, when
+/// nothing can stop the first run any more.
 fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     let folder = arguments
         .output
@@ -88,7 +102,6 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
-    watchglass_store::make_folder(&folder).into_diagnostic()?;
     Ok(folder)
 }
 
@@ -113,6 +126,7 @@ fn campaign(
         assayer: concat!("watchglass-lab ", env!("CARGO_PKG_VERSION")).to_owned(),
         began_unix_seconds: now.as_secs(),
         world: match product.install {
+            _ if chosen.rights == Rights::InPlace => WorldKind::InPlace,
             Install::Debian { .. } => WorldKind::Debian,
             Install::Host { .. } => WorldKind::Host,
         },
@@ -142,8 +156,12 @@ fn make(
     for left in watchglass_world::sweep(&chosen.cache).into_diagnostic()? {
         progress.say(&format!("removed what a crashed lab left: {left}"));
     }
+    for left in in_place::sweep()? {
+        progress.say(&format!("removed what a crashed lab left: {left}"));
+    }
     let cancelled = cancellation()?;
-    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
+    let root = prepared(arguments, product, chosen, &cancelled, progress)?;
+    watchglass_store::make_folder(folder).into_diagnostic()?;
     let campaign = resume(folder, campaign)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
@@ -182,6 +200,24 @@ fn make(
     output::seal(folder, &key)
 }
 
+/// The product's root. A machine that cannot make it may assay another product.
+fn prepared(
+    arguments: &Assay,
+    product: &Product,
+    chosen: &Chosen,
+    cancelled: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<PreparedRoot> {
+    let prepared = run::prepare_root(product, &chosen.cache, cancelled, progress);
+    if arguments.or_else.is_none() || cancelled.load(Ordering::Relaxed) {
+        return prepared;
+    }
+    prepared.map_err(|error| {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Unavailable(causes.join(": ")).into()
+    })
+}
+
 /// Runs that share a world stand together.
 fn groups_of(runs: &[PlannedRun]) -> Vec<Vec<PlannedRun>> {
     let mut groups: Vec<Vec<PlannedRun>> = Vec::new();
@@ -204,6 +240,7 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
     let same = before.tier == campaign.tier
+        && before.world == campaign.world
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));

@@ -38,7 +38,7 @@ pub(crate) enum Command {
 /// Example: watchglass assay products/clamav.toml -o assay-clamav
 ///
 /// `watchglass assay --self-test` proves the lab on products that misbehave.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Assay {
     /// The product file
     pub(crate) product: PathBuf,
@@ -88,6 +88,19 @@ pub(crate) struct Assay {
     /// Print no progress
     #[arg(long)]
     pub(crate) no_progress: bool,
+    /// Run among this machine's own processes, where namespaces are refused
+    ///
+    /// Only the lab's own products run so: their files are kept to a scratch folder by Landlock,
+    /// their connections are turned to a fake internet on the loopback device. It is chosen by
+    /// itself where nothing better can be had.
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Run other products in place too, as your own user and beside your own processes
+    #[arg(long, requires = "in_place")]
+    pub(crate) r#unsafe: bool,
+    /// The product file to use where the first cannot be assayed on this machine
+    #[arg(long)]
+    pub(crate) or_else: Option<PathBuf>,
     /// Switch a source off, to see that the verdict notices (for tests of the lab)
     #[arg(long, hide = true, value_delimiter = ',')]
     pub(crate) blind: Vec<String>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchglass_claims::Domain;
 use watchglass_events::{Event, Name, Transport, What};
+use watchglass_evidence::WorldKind;
 
 use crate::case::{Case, Run};
 use crate::contacts::{Contact, Contacts, DNS_PORT, reached};
@@ -165,7 +166,12 @@ fn destinations(case: &Case) -> Vec<Destination> {
                 }
             });
             row.flows = row.flows.saturating_add(contact.flows);
-            row.sent_bytes = row.sent_bytes.saturating_add(contact.link_sent);
+            // In place there is no link; what the processes sent is then all there is to tell.
+            let sent = match case.campaign.world {
+                WorldKind::InPlace => contact.process_sent,
+                WorldKind::Debian | WorldKind::Host => contact.link_sent,
+            };
+            row.sent_bytes = row.sent_bytes.saturating_add(sent);
             row.received_bytes = row.received_bytes.saturating_add(contact.link_received);
             row.claimed &= is_claimed(run, &contacts, *end, contact);
             push_new(&mut row.runs, run.plan.name.clone());

@@ -185,3 +185,37 @@ fn a_product_that_reads_nothing_earns_nothing() {
     }
     let _ = sample::HOST;
 }
+
+fn in_place(change: impl Fn(&str, &mut Sample)) -> crate::results::Results {
+    let mut case = crate::Case::from_parts(&sample::parts(change)).expect("a case");
+    case.campaign.world = watchglass_evidence::WorldKind::InPlace;
+    crate::derive(&case)
+}
+
+#[test]
+fn without_namespaces_nothing_is_kept_that_needs_them() {
+    let results = in_place(honest);
+    for id in ["R3-seen", "N1", "N2", "N3", "W1"] {
+        let check = results.checks.iter().find(|check| check.id == id).unwrap();
+        assert_eq!(check.state, State::Inconclusive, "{id}");
+        assert!(check.reason.contains("in place"), "{id}: {}", check.reason);
+    }
+    assert_ne!(state(&results, "R3-could"), State::Kept);
+    // What the tracer saw by itself is as good as elsewhere.
+    for id in ["I1", "R1", "R2", "X1", "N7"] {
+        assert_eq!(state(&results, id), State::Kept, "{id}");
+    }
+    assert_ne!(results.verdict.state, State::Kept);
+}
+
+#[test]
+fn without_namespaces_what_is_broken_stays_broken() {
+    let results = in_place(|_, sample| {
+        sample.sensor.extend(sends(20, 10));
+        sample.sensor.push((20, opened("/etc/cron.d/toy", WRITE)));
+    });
+    for id in ["R3-seen", "W1"] {
+        assert_eq!(state(&results, id), State::Broken, "{id}");
+    }
+    assert_eq!(results.verdict.grade, 0);
+}

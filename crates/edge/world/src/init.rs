@@ -171,21 +171,26 @@ impl Init<'_> {
 
     /// Kills until nobody is left. A process that forks without end cannot outrun this: the kernel
     /// holds its list of processes still while it signals, and a fork with a deadly signal pending
-    /// fails.
+    /// fails. Thousands of processes take their time to go, so patience ends only when nobody does.
     fn kill_rest(&mut self) -> std::io::Result<()> {
-        let patience = Instant::now() + KILL_PATIENCE;
+        let mut patience = Instant::now() + KILL_PATIENCE;
         let mut left = true;
         while left && Instant::now() < patience {
             // No process to signal is an answer that the next line finds out by itself.
             let _ = signal_everyone_else(Signal::KILL);
-            left = match self.collect()? {
-                Collected::NoChildren => false,
-                Collected::One => true,
-                Collected::NoneYet => {
-                    std::thread::sleep(KILL_PAUSE);
-                    true
+            loop {
+                match self.collect()? {
+                    Collected::One => patience = Instant::now() + KILL_PATIENCE,
+                    Collected::NoneYet => break,
+                    Collected::NoChildren => {
+                        left = false;
+                        break;
+                    }
                 }
-            };
+            }
+            if left {
+                std::thread::sleep(KILL_PAUSE);
+            }
         }
         self.channel.send(&News::Alone { left }, &[])
     }

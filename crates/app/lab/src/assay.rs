@@ -18,7 +18,7 @@ use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, output};
+use crate::{environment, furnish, output, scenario};
 
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
@@ -35,6 +35,9 @@ pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     if arguments.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
+    // What can be told now is told before anything is begun.
+    scenario::scenario(arguments)?;
+    furnish::are_there(&run::filled_for_lab(&product, &arguments.product)?)?;
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
@@ -139,8 +142,8 @@ fn make(
         progress.say(&format!("removed what a crashed lab left: {left}"));
     }
     let cancelled = cancellation()?;
-    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
-    let campaign = resume(folder, campaign)?;
+    // Written before the root is made: a folder that cannot be written is not told a minute later.
+    let campaign = resume(folder, campaign, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     write(
@@ -148,6 +151,7 @@ fn make(
         "environment.json",
         &to_canonical(&environment::environment()).into_diagnostic()?,
     )?;
+    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
     let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
@@ -194,8 +198,9 @@ fn names(group: &[PlannedRun]) -> String {
     group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An assay that broke off keeps its seeds; anything else in its plan must be the same.
-fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and the
+/// product file too once something was recorded.
+fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> {
     let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
@@ -203,10 +208,14 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
-    if same {
+    let recorded = folder.join("runs").exists();
+    let same_product =
+        std::fs::read(folder.join("product.toml")).is_ok_and(|text| text == product.as_bytes());
+    if same && (same_product || !recorded) {
         Ok(before)
     } else {
-        Err(miette!("{} holds an assay with another plan", folder.display()))
+        let help = "give another folder with -o, or remove this one";
+        Err(miette!(help = help, "{} holds an assay with another plan", folder.display()))
     }
 }
 

@@ -79,7 +79,8 @@ pub(crate) struct Assay {
     /// Print no progress
     #[arg(long)]
     pub(crate) no_progress: bool,
-    /// Switch a source off, to see that the verdict notices (for tests of the lab)
+    /// Switch a source off, or make its buffer small (`buffer`), to see that the verdict notices
+    /// (for tests of the lab)
     #[arg(long, hide = true, value_delimiter = ',')]
     pub(crate) blind: Vec<String>,
 }

@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 
 use crate::packages::{self, Need};
 use crate::place::{Place, forget_cargo, succeed};
+use crate::specimens::{Profile, build_static};
 use crate::trouble::Trouble;
 
 /// Sets up what is missing, builds, and becomes `watchglass assay`, so that its signals and its
@@ -20,6 +21,9 @@ use crate::trouble::Trouble;
 pub(crate) fn run(place: &Place, arguments: Vec<OsString>) -> Result<ExitCode, Trouble> {
     packages::provide(&[Need::Build, Need::Assay]);
     build(place)?;
+    if arguments.iter().any(|argument| argument == SELF_TEST) {
+        build_static(place, Profile::Release)?;
+    }
     let program = place.target().join("release/watchglass");
     let mut command = Command::new(&program);
     command.arg("assay").args(with_product(place.root(), arguments));
@@ -37,9 +41,10 @@ pub(crate) fn build(place: &Place) -> Result<(), Trouble> {
     succeed(&mut place.cargo(["build", "--release", "--quiet"].into_iter().chain(packages)))
 }
 
-/// Puts the product file in front where the caller named none.
+/// Puts the product file in front where the caller named none, with another to fall back on: a
+/// machine that cannot make ClamAV's root can still assay the reference product.
 fn with_product(root: &Path, mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let Some(first) = arguments.first_mut() else { return vec![default_product(root).into()] };
+    let Some(first) = arguments.first_mut() else { return default_products(root).to_vec() };
     if !first.as_encoded_bytes().starts_with(b"-") {
         if let Some(product) = known_product(root, first) {
             *first = product.into();
@@ -49,7 +54,7 @@ fn with_product(root: &Path, mut arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.iter().any(needs_no_product) {
         return arguments;
     }
-    arguments.insert(0, default_product(root).into());
+    arguments.splice(0..0, default_products(root));
     arguments
 }
 
@@ -63,12 +68,16 @@ fn known_product(root: &Path, name: &OsStr) -> Option<PathBuf> {
 }
 
 fn needs_no_product(argument: &OsString) -> bool {
-    ["--self-test", "--help", "-h"].iter().any(|option| argument == option)
+    [SELF_TEST, "--help", "-h"].iter().any(|option| argument == option)
 }
 
-fn default_product(root: &Path) -> PathBuf {
-    root.join("products/clamav.toml")
+fn default_products(root: &Path) -> [OsString; 3] {
+    let product = |name: &str| root.join("products").join(name).into();
+    [product("clamav.toml"), "--or-else".into(), product("reference.toml")]
 }
+
+/// What asks for the lab's own proof, which also wants the specimens as static programs.
+const SELF_TEST: &str = "--self-test";
 
 /// Packages to build for an assay.
 const APPS: &[&str] =
@@ -84,8 +93,13 @@ mod tests {
 
     #[test]
     fn clamav_is_assayed_where_no_product_is_named() {
-        assert_eq!(given(&[]), ["/repository/products/clamav.toml"]);
-        assert_eq!(given(&["-o", "out"]), ["/repository/products/clamav.toml", "-o", "out"]);
+        let default = [
+            "/repository/products/clamav.toml",
+            "--or-else",
+            "/repository/products/reference.toml",
+        ];
+        assert_eq!(given(&[]), default);
+        assert_eq!(given(&["-o", "out"]), [&default[..], &["-o", "out"]].concat());
     }
 
     #[test]

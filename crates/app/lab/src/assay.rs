@@ -4,34 +4,52 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use miette::{Context as _, IntoDiagnostic as _, Result, miette};
 use watchglass_checks::results::Results;
 use watchglass_claims::{Install, Product};
 use watchglass_events::Digest;
-use watchglass_evidence::{Campaign, Network, PlannedRun, WorldKind, to_canonical, to_lines};
+use watchglass_evidence::{
+    Campaign, Choice, Network, PlannedRun, WorldKind, to_canonical, to_lines,
+};
 use watchglass_store::{SigningKey, write_file};
+use watchglass_world::PreparedRoot;
 
-use crate::choose::{self, Chosen};
+use crate::choose::{self, Chosen, Rights, Unavailable};
 use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{clock, environment, output, real};
+use crate::{clock, environment, furnish, in_place, output, real, scenario};
 
+/// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
-    let Some((results, folder)) = record(arguments)? else { return Ok(ExitCode::SUCCESS) };
+    let asked = one(arguments, None);
+    let (Err(report), Some(other)) = (&asked, &arguments.or_else) else { return asked };
+    let Some(Unavailable(why)) = report.downcast_ref::<Unavailable>() else { return asked };
+    let what = format!("{} instead of {}", other.display(), arguments.product.display());
+    let instead = choose::choice(&what, why);
+    one(&Assay { product: other.clone(), or_else: None, ..arguments.clone() }, Some(instead))
+}
+
+fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
+    let Some((results, folder)) = record(arguments, instead)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     tell(arguments, &results, &folder)?;
     Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
 }
 
 /// Makes a bundle: its results and its folder. `None` where only the plan was asked for.
-pub(crate) fn record(arguments: &Assay) -> Result<Option<(Results, PathBuf)>> {
+pub(crate) fn record(
+    arguments: &Assay,
+    instead: Option<Choice>,
+) -> Result<Option<(Results, PathBuf)>> {
     let (product, text) = output::read_product(&arguments.product)?;
-    let chosen = choose::choose(arguments, &product)?;
-    let seed = seed(arguments)?;
     real::allow(arguments.network, &product)?;
+    let chosen = choose::choose(arguments, &product, instead)?;
+    let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network != NetworkChoice::None;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
@@ -43,6 +61,9 @@ pub(crate) fn record(arguments: &Assay) -> Result<Option<(Results, PathBuf)>> {
     if arguments.dry_run {
         return Ok(None);
     }
+    // What can be told now is told before anything is begun.
+    scenario::scenario(arguments, None)?;
+    furnish::are_there(&run::filled_for_lab(&product, arguments)?)?;
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
@@ -57,7 +78,7 @@ fn announce(
     seed: &[u8; 32],
     groups: &[Group],
 ) {
-    let idle = Duration::from_secs(arguments.idle_seconds);
+    let idle = arguments.idle(true);
     let names: Vec<&str> =
         groups.iter().flat_map(|group| &group.runs).map(|run| run.name.as_str()).collect();
     let longest = plan::longest(product, groups, idle).as_secs() / 60;
@@ -69,8 +90,9 @@ fn announce(
         .say(&format!("seed {}; give it with --seed to plant the same bait again", Digest(*seed)));
 }
 
-fn seed(arguments: &Assay) -> Result<[u8; 32]> {
-    match &arguments.seed {
+/// The seed that was given, or a fresh one.
+pub(crate) fn seed(given: Option<&str>) -> Result<[u8; 32]> {
+    match given {
         None => watchglass_store::random_seed().into_diagnostic(),
         Some(text) => Digest::parse(text)
             .map(|digest| digest.0)
@@ -78,9 +100,13 @@ fn seed(arguments: &Assay) -> Result<[u8; 32]> {
     }
 }
 
-/// The folder of the bundle: the one that was asked for, or a new one.
+/// The folder of the bundle: the one that was asked for, or a new one. It is made later, when
+/// nothing can stop the first run any more.
 fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
-    let folder = arguments.output.clone().map_or_else(|| free_name(&product.product.name), Ok)?;
+    let folder = arguments
+        .output
+        .clone()
+        .map_or_else(|| free_name(&format!("assay-{}", product.product.name)), Ok)?;
     if folder.join(watchglass_evidence::ENVELOPE).exists() {
         let help = "give another folder with -o, or move this one away";
         return Err(miette!(help = help, "{} holds a finished bundle", folder.display()));
@@ -91,15 +117,28 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
-    watchglass_store::make_folder(&folder).into_diagnostic()?;
+    can_be_made(&folder)?;
     Ok(folder)
 }
 
-fn free_name(product: &str) -> Result<PathBuf> {
+/// A folder that cannot be written is told before the root is made, not a minute later.
+fn can_be_made(folder: &Path) -> Result<()> {
+    let whole = std::path::absolute(folder).into_diagnostic()?;
+    let Some(nearest) = whole.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    if !nearest.is_dir() {
+        return Err(miette!("{} is no folder", nearest.display()));
+    }
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, wanted).into_diagnostic().wrap_err_with(|| {
+        format!("cannot write to {}; name another folder with -o", nearest.display())
+    })
+}
+
+/// A folder here that does not exist yet, with plain letters and a number if need be.
+pub(crate) fn free_name(wanted: &str) -> Result<PathBuf> {
     let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-    let base: String = product.chars().map(plain).collect();
-    let names = (1_u32..1000)
-        .map(|n| if n == 1 { format!("assay-{base}") } else { format!("assay-{base}-{n}") });
+    let base: String = wanted.chars().map(plain).collect();
+    let names = (1_u32..1000).map(|n| if n == 1 { base.clone() } else { format!("{base}-{n}") });
     let free = names.map(PathBuf::from).find(|path| !path.exists());
     free.ok_or_else(|| miette!("a thousand bundles lie here; name one with -o"))
 }
@@ -116,6 +155,7 @@ fn campaign(
         assayer: concat!("watchglass-lab ", env!("CARGO_PKG_VERSION")).to_owned(),
         began_unix_seconds: now.as_secs(),
         world: match product.install {
+            _ if chosen.rights == Rights::InPlace => WorldKind::InPlace,
             Install::Debian { .. } => WorldKind::Debian,
             Install::Host { .. } => WorldKind::Host,
         },
@@ -145,11 +185,16 @@ fn make(
     for left in watchglass_world::sweep(&chosen.cache).into_diagnostic()? {
         progress.say(&format!("removed what a crashed lab left: {left}"));
     }
+    for left in in_place::sweep()? {
+        progress.say(&format!("removed what a crashed lab left: {left}"));
+    }
     let cancelled = cancellation()?;
-    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
-    let hastener = clock::library(&root);
+    let root = prepared(arguments, product, chosen, &cancelled, progress)?;
+    watchglass_store::make_folder(folder).into_diagnostic()?;
+    // A file for the world alone is laid by the machine's root.
+    let hastener = clock::library(&root).filter(|_| chosen.rights == Rights::Root);
     let idle_speed = hastener.as_ref().map_or(1, |_| clock::SPEED);
-    let campaign = resume(folder, Campaign { idle_speed, ..campaign })?;
+    let campaign = resume(folder, Campaign { idle_speed, ..campaign }, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     write(
@@ -157,7 +202,7 @@ fn make(
         "environment.json",
         &to_canonical(&environment::environment()).into_diagnostic()?,
     )?;
-    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
         arguments,
@@ -188,6 +233,24 @@ fn make(
     output::seal(folder, &key)
 }
 
+/// The product's root. A machine that cannot make it may assay another product.
+fn prepared(
+    arguments: &Assay,
+    product: &Product,
+    chosen: &Chosen,
+    cancelled: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<PreparedRoot> {
+    let prepared = run::prepare_root(product, &chosen.cache, cancelled, progress);
+    if arguments.or_else.is_none() || cancelled.load(Ordering::Relaxed) {
+        return prepared;
+    }
+    prepared.map_err(|error| {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Unavailable(causes.join(": ")).into()
+    })
+}
+
 /// Runs that share a world stand together.
 fn groups_of(runs: &[PlannedRun]) -> Vec<Vec<PlannedRun>> {
     let mut groups: Vec<Vec<PlannedRun>> = Vec::new();
@@ -204,23 +267,29 @@ fn names(group: &[PlannedRun]) -> String {
     group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An assay that broke off keeps its seeds; anything else in its plan must be the same.
-fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and the
+/// product file too once something was recorded.
+fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> {
     let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
     let same = before.tier == campaign.tier
+        && before.world == campaign.world
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
-    if same {
+    let recorded = folder.join("runs").exists();
+    let same_product =
+        std::fs::read(folder.join("product.toml")).is_ok_and(|text| text == product.as_bytes());
+    if same && (same_product || !recorded) {
         Ok(before)
     } else {
-        Err(miette!("{} holds an assay with another plan", folder.display()))
+        let help = "give another folder with -o, or remove this one";
+        Err(miette!(help = help, "{} holds an assay with another plan", folder.display()))
     }
 }
 
-fn cancellation() -> Result<Arc<AtomicBool>> {
+pub(crate) fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second Ctrl-C ends the lab at once; the keeper of the world then clears up.

@@ -62,7 +62,7 @@ fn observe(arguments: &Init) -> Result<Observed> {
     else {
         return Err(miette!("the run could not be asked for"));
     };
-    assay::record(&assay)?;
+    assay::record(&assay, None)?;
     let mut observed = of_bundle(&bundle)?;
     for phase in &mut observed.phases {
         expect_what_was_seen(phase);

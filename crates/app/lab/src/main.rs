@@ -13,15 +13,19 @@ mod clock;
 mod doctor;
 mod environment;
 mod furnish;
+mod in_place;
 mod init;
 mod output;
 mod phase;
 mod plan;
+mod probe;
 mod progress;
 mod real;
 mod recording;
 mod run;
 mod scenario;
+mod self_test;
+mod specimens;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
     }
     let done = match cli::Cli::parse().command {
         cli::Command::Assay(arguments) => assay::assay(&arguments),
+        cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
         cli::Command::Init(arguments) => init::init(&arguments),

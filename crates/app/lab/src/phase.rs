@@ -17,7 +17,7 @@ use crate::recording::{LabLog, Listener, Printed};
 const GRACE: Duration = Duration::from_secs(10);
 /// Why an idle phase takes its whole time.
 const NO_HASTENER: &str =
-    "its root has no libfaketime for this processor, so its clock is the machine's";
+    "its clock is the machine's: hastening it takes root, and libfaketime in the product's root";
 /// How often the lab looks whether something has happened.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -68,6 +68,13 @@ impl Stage<'_> {
     /// Nothing of a phase outlives it. Only then is a pipe's end certain: a daemon that a command
     /// left behind may hold it.
     fn leave(&mut self, phase: &Phase) -> Result<()> {
+        let outlived = self.world.processes().len();
+        if outlived > 0 {
+            let name = &phase.name;
+            self.log.note(format!(
+                "Processes that outlived phase {name} and were killed: {outlived}."
+            ))?;
+        }
         let killed = self.world.kill_rest().into_diagnostic();
         self.clock = None;
         for (step, stdout, stderr) in std::mem::take(&mut self.heard) {
@@ -257,6 +264,8 @@ impl Stage<'_> {
 
     fn give_up(&mut self, running: &Running) -> Result<Outcome> {
         self.signal(running.id, Signal::Kill)?;
+        // Who dies of this has not outlived the phase.
+        let _ = self.world.outcome(running.id, GRACE).into_diagnostic()?;
         Ok(Outcome::TimedOut)
     }
 

@@ -10,22 +10,23 @@ use watchglass_bait::{Bait, Identity};
 use watchglass_checks::{plant, values_of};
 use watchglass_claims::{Install, Phase, Product};
 use watchglass_events::log::LogWriter;
-use watchglass_events::{Name, Process, Source, Tier, What};
+use watchglass_events::{Name, Outcome, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, MacAddress, Network, Recordings,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings, Turn,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
 use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
 
 use crate::canary;
-use crate::choose::Chosen;
+use crate::choose::{Chosen, Rights};
 use crate::cli::{Assay, NetworkChoice};
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, Listener, create, log, now_ns};
-use crate::{real, scenario};
+use crate::specimens::{self, OwnProduct};
+use crate::{in_place, probe, real, scenario};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -47,16 +48,34 @@ struct Place {
     product: Product,
     identity: Identity,
     authority: Authority,
+    /// The update server of the product, where the product is the lab's own.
+    update_server: Option<Host>,
 }
 
-/// Whether a group was recorded to its end in an assay that broke off.
+/// Whether a group was recorded to its end in an assay that broke off. The log of a run that was
+/// interrupted is sealed too, so that it can be read; the run is made again.
 pub(crate) fn is_done(folder: &Path, group: &[PlannedRun]) -> bool {
     group.iter().all(|run| {
         let log = std::fs::read(folder.join("runs").join(&run.name).join("lab.log"));
         let log = log.ok().and_then(|bytes| watchglass_events::log::parse(&bytes).ok());
-        let ends = |what: &What| matches!(what, What::SourceEnded { of: Source::Lab, .. });
-        log.is_some_and(|log| log.cut.is_none() && log.events.iter().any(|event| ends(&event.what)))
+        log.is_some_and(|log| {
+            let any = |is: &dyn Fn(&What) -> bool| log.events.iter().any(|event| is(&event.what));
+            let every_phase = run.phases.iter().all(|name| any(&|what| ends_phase(what, name)));
+            log.cut.is_none() && any(&ends_run) && every_phase && !any(&is_interruption)
+        })
     })
+}
+
+fn ends_run(what: &What) -> bool {
+    matches!(what, What::SourceEnded { of: Source::Lab, .. })
+}
+
+fn ends_phase(what: &What, name: &str) -> bool {
+    matches!(what, What::StepEnded { phase, .. } if phase == name)
+}
+
+fn is_interruption(what: &What) -> bool {
+    matches!(what, What::StepEnded { outcome: Outcome::Interrupted, .. })
 }
 
 /// Makes the runs of a group, one after another, in one world.
@@ -77,7 +96,9 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let product = setting.product.fill(&values_of(&identity, &folder)).into_diagnostic()?;
+    let values = values_of(&identity, &folder, &specimens::folder_of(setting.arguments)?);
+    let product = setting.product.fill(&values).into_diagnostic()?;
+    let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
     let furniture = Furniture {
         product: &product,
@@ -86,9 +107,12 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         authority_pem: authority.certificate_pem(),
         resolver: Addresses::default().gate_v4.to_string(),
         configured: run.configured,
+        in_place: setting.chosen.rights == Rights::InPlace,
+        own: own.as_ref(),
     };
     let layer = furniture.layer()?;
     let traced_calls = match setting.chosen.tier {
+        _ if setting.chosen.rights == Rights::InPlace => ptrace::traced_calls_in_place(),
         Tier::T0 => ptrace::traced_calls(),
         _ => Vec::new(),
     };
@@ -102,8 +126,13 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         traced_calls,
         program: None,
     };
-    let world = World::create(&plan).into_diagnostic().context("building the world")?;
-    Ok(Place { world, product, identity, authority })
+    let world = match setting.chosen.rights {
+        Rights::Root | Rights::UserNamespace => World::create(&plan),
+        Rights::InPlace => World::create_in_place(&plan, &in_place::parent()),
+    };
+    let world = world.into_diagnostic().context("building the world")?;
+    let update_server = own.map(|own| own.update_server(&bait));
+    Ok(Place { world, product, identity, authority, update_server })
 }
 
 fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
@@ -113,10 +142,14 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 
 /// The product with the placeholders that do not differ from run to run filled in; the others stand
 /// for nothing.
-pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
-    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
-    let values =
-        watchglass_claims::Values { bait: nowhere.clone(), samples: nowhere, product: folder };
+pub(crate) fn filled_for_lab(product: &Product, arguments: &Assay) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(&arguments.product)?);
+    let values = watchglass_claims::Values {
+        bait: nowhere.clone(),
+        samples: nowhere,
+        product: folder,
+        specimens: specimens::folder_of(arguments)?,
+    };
     product.fill(&values).into_diagnostic()
 }
 
@@ -149,14 +182,16 @@ struct Recorders {
 fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
     let folder = setting.folder.join("runs").join(&run.name);
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
-    let mut recorders = Recorders {
-        lab: LabLog::create(&folder)?,
-        sensor: sensor(setting, place, &folder)?,
-        internet: internet(setting, place, run, &folder)?,
-    };
+    let lab = LabLog::create(&folder)?;
+    let (internet, turn) = internet(setting, place, run, &folder)?;
+    let sensor = sensor(setting, place, in_place::of(&place.world, turn), &folder)?;
+    let mut recorders = Recorders { lab, sensor, internet };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
     let tier = setting.chosen.tier;
     recorders.lab.mark(What::RunStarted { run: run.name.clone(), unix_seconds, tier })?;
+    for lack in place.world.lacks() {
+        recorders.lab.note(format!("The world has {lack}."))?;
+    }
     let played = play(setting, place, run, &mut recorders);
     if let Err(error) = &played {
         recorders.lab.note(format!("The lab could not go on: {error}."))?;
@@ -181,7 +216,7 @@ fn play(
             world: &mut place.world,
             sensor: recorders.sensor.as_mut(),
             log: &mut recorders.lab,
-            idle: Duration::from_secs(setting.arguments.idle_seconds),
+            idle: setting.arguments.idle(setting.hastener.is_some()),
             hastener: setting.hastener,
             clock: None,
             is_cancelled: &|| cancelled.load(Ordering::Relaxed),
@@ -250,7 +285,10 @@ fn expected(setting: &Setting<'_>, run: &PlannedRun) -> Vec<Source> {
         Tier::T0 => vec![Source::Ptrace],
         Tier::T1 | Tier::T2 => vec![Source::Tracepoint],
     };
-    expected.extend([Source::Overlay, Source::Capture]);
+    expected.push(Source::Overlay);
+    if setting.chosen.rights != Rights::InPlace {
+        expected.push(Source::Capture);
+    }
     if run.network {
         expected.push(Source::Gate);
         if setting.chosen.tier != Tier::T0 {
@@ -268,33 +306,44 @@ fn token() -> Result<String> {
     Ok(seed.iter().take(24).map(letter).collect())
 }
 
-fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn Sensor>> {
+fn sensor(
+    setting: &Setting<'_>,
+    place: &Place,
+    in_place: Option<ptrace::InPlace>,
+    folder: &Path,
+) -> Result<Box<dyn Sensor>> {
     let log = create(folder, "sensor.log")?;
     let uid_base = place.world.uid_base();
     if setting.chosen.tier == Tier::T0 {
-        let options = ptrace::Options { uid_base, ..ptrace::Options::default() };
+        let options = ptrace::Options { uid_base, in_place, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
     let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
     let disabled =
         ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
-    let options = bpf::Options {
+    let mut options = bpf::Options {
         disabled,
         world_root: Some(PathBuf::from(format!("/proc/{}/root", place.world.first_process()))),
         uid_base,
         ..bpf::Options::default()
     };
+    if blind("buffer") {
+        options.ring_bytes = SMALL_BUFFER_BYTES;
+    }
     let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?.1;
     let sensor = bpf::start(cgroup, log, &options).into_diagnostic().context("BPF")?;
     Ok(Box::new(sensor))
 }
+
+/// A buffer that any flood overflows, for tests of the loss.
+const SMALL_BUFFER_BYTES: u32 = 64 << 10;
 
 fn internet(
     setting: &Setting<'_>,
     place: &Place,
     run: &PlannedRun,
     folder: &Path,
-) -> Result<FakeInternet> {
+) -> Result<(FakeInternet, Option<Turn>)> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
         network: match setting.arguments.network {
@@ -303,7 +352,7 @@ fn internet(
             NetworkChoice::Vendor => Network::Vendor,
             NetworkChoice::Real => Network::Real { resolver: real::resolver()? },
         },
-        scenario: scenario::scenario(setting.arguments)?,
+        scenario: scenario::scenario(setting.arguments, place.update_server.clone())?,
         authority: place.authority.clone(),
         addresses,
         limits: real::limits(setting.arguments.network),
@@ -311,12 +360,17 @@ fn internet(
     };
     let recordings =
         Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
-    await_unlinked(place.world.first_process())?;
-    let world =
-        watchglass_fakenet::World::of_process(place.world.first_process()).into_diagnostic()?;
-    FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
-        .into_diagnostic()
-        .context("starting the fake internet")
+    let program = Path::new("/proc/self/exe");
+    let started = if setting.chosen.rights == Rights::InPlace {
+        let started = FakeInternet::start_in_place(program, &configuration, &recordings);
+        started.map(|(internet, turn)| (internet, Some(turn)))
+    } else {
+        await_unlinked(place.world.first_process())?;
+        let world = probe::subject_side(&place.world).into_diagnostic()?;
+        let started = FakeInternet::start(program, &configuration, &world, recordings);
+        started.map(|internet| (internet, None))
+    };
+    started.into_diagnostic().context("starting the fake internet")
 }
 
 /// The kernel takes the link of the run before away a moment after its fake internet has ended.
@@ -362,7 +416,8 @@ fn close(
     }
     let frames = statistics.frames.saturating_add(statistics.frames_lost);
     let events = statistics.events.saturating_add(statistics.events_lost);
-    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, &[])?;
+    let unseen = if setting.chosen.rights == Rights::InPlace { in_place::BLIND } else { &[] };
+    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, unseen)?;
     ended(&mut lab, Source::Gate, events, statistics.events_lost, &[])?;
     ended(&mut lab, Source::Overlay, differs, 0, OVERLAY_BLIND)?;
     for Totals { source, emitted, received, lost, blind } in totals {

@@ -1,5 +1,7 @@
 //! The parts of a bundle, read and put side by side: what every check starts from.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 use watchglass_claims::Product;
 use watchglass_events::log::{self, Log, LogError};
@@ -124,9 +126,10 @@ impl Case {
         let campaign: Campaign = parts.document("campaign.json")?;
         let environment = parts.document("environment.json")?;
         let inventory_bytes = parts.get("inventory.jsonl")?;
-        let inventory = parse_lines(inventory_bytes)
+        let inventory: Vec<InventoryFile> = parse_lines(inventory_bytes)
             .map_err(|source| CaseError::Document { part: "inventory.jsonl".into(), source })?;
-        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product));
+        let brought = brought(&inventory);
+        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product, &brought));
         let runs = runs.collect::<Result<_, _>>()?;
         let digest = |bytes| watchglass_events::Digest::of(bytes).to_string();
         let (product_sha256, inventory_sha256) = (digest(text), digest(inventory_bytes));
@@ -157,6 +160,15 @@ impl Case {
     }
 }
 
+/// Paths of the files that came with the product.
+fn brought(inventory: &[InventoryFile]) -> HashSet<&str> {
+    let paths = inventory.iter().filter_map(|row| match row {
+        InventoryFile::File { path, .. } => Some(path.as_str()),
+        InventoryFile::Package(_) => None,
+    });
+    paths.collect()
+}
+
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 
 impl Parts<'_> {
@@ -184,6 +196,7 @@ impl Parts<'_> {
         plan: &PlannedRun,
         campaign: &Campaign,
         product: &Product,
+        brought: &HashSet<&str>,
     ) -> Result<Run, CaseError> {
         let name = plan.name.as_str();
         let contradicts = |error: String| CaseError::Campaign(format!("run {name}: {error}"));
@@ -197,7 +210,7 @@ impl Parts<'_> {
         let clocks = Clocks::of(&lab.events, &sensor.events);
         // The library of the hastened clock works in the subject's processes on the lab's behalf.
         sensor.events.retain(|event| !clocks.is_own(event));
-        let processes = Processes::of(&lab.events, &sensor.events, &filled);
+        let processes = Processes::of(&lab.events, &sensor.events, &filled, brought);
         Ok(Run {
             plan: plan.clone(),
             claimed: Claimed::of(&filled).map_err(|error| contradicts(error.to_string()))?,

@@ -27,6 +27,7 @@ mod claimed;
 mod clock;
 mod contacts;
 mod derive;
+mod explained;
 mod graph;
 mod link;
 mod observed;
@@ -36,6 +37,7 @@ mod rules;
 #[cfg(test)]
 mod sample;
 mod seen;
+mod senders;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -40,3 +40,4 @@ pub use lab::{Endpoint, Lab, Refusal, WORLD_MARK_PATH};
 pub use parameters::{Carrier, Encoding, Parameters};
 pub use product_file::product_file;
 pub use scanner::{Database, DatabaseError, Tally, database_text};
+pub use send::SIGNATURES_PATH;

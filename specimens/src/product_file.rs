@@ -9,8 +9,7 @@ use crate::parameters::Parameters;
 /// The product file of a misdeed or its twin. Both make the same claims and are driven in the same
 /// way; they differ in the mode that the configuration sets.
 ///
-/// `binaries` is the folder of the built programs on the lab's machine, absolute or beginning with
-/// `{product}`.
+/// `binaries` is the folder of the built programs on the lab's machine: absolute, or a placeholder.
 #[must_use]
 pub fn product_file(
     specimen: &'static Specimen,
@@ -95,12 +94,16 @@ fn phase(name: &str, domain: &str, run: &str, more: &[(&str, String)]) -> String
 /// The scanner's claims. What a misdeed reads to make sure that it is in the lab is claimed for both
 /// sides, so that it makes no difference.
 fn scanner(course: Course, parameters: &Parameters) -> String {
-    let home: &[&str] = match course {
-        Course::KeysExcluded => &["{bait}", "{bait}/[!.]*", "{bait}/[!.]*/**"],
-        _ => &["{bait}/**"],
+    let home: Vec<String> = match course {
+        // Nothing hidden at any depth: `**` would also stand for hidden folders.
+        Course::KeysExcluded => {
+            (0..=MAX_DEPTH).map(|depth| format!("{{bait}}{}", "/[!.]*".repeat(depth))).collect()
+        }
+        _ => vec!["{bait}/**".to_owned()],
     };
-    let reads =
-        [home, &["{samples}/**", "/var/lib/specimen/signatures.txt"], COMMON_READS].concat();
+    let home: Vec<&str> = home.iter().map(String::as_str).collect();
+    let own: &[&str] = &["{samples}/**", "/var/lib/specimen/signatures.txt"];
+    let reads = [home.as_slice(), own, COMMON_READS].concat();
     let mut claims = vec![
         (
             "programs",
@@ -215,12 +218,16 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
 
+/// Folders below each other in the bait's home, with room.
+const MAX_DEPTH: usize = 8;
+
 const PROGRAMS: &[&str] =
     &["specimen-scan", "specimen-update", "specimen-service", "specimen-ask", "specimen-helper"];
 
-/// The routes stand in a folder of each process (proc_pid(5)), where `/proc/net` leads.
+/// The routes stand in a folder of each process (proc_pid(5)), where `/proc/net` leads; beside them
+/// the C library looks for the bounds of the first stack (pthread_getattr_np(3)).
 const COMMON_READS: &[&str] =
-    &["/etc/specimen.conf", WORLD_MARK_PATH, "/proc/*/net/route", "{loader}"];
+    &["/etc/specimen.conf", WORLD_MARK_PATH, "/proc/*/net/route", "/proc/*/maps", "{loader}"];
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) type Header<'a> = (&'a str, &'a str);
 
 /// Where the update server keeps the database.
-pub(crate) const SIGNATURES_PATH: &str = "/signatures.txt";
+pub const SIGNATURES_PATH: &str = "/signatures.txt";
 
 /// Finds the IPv4 address of a host by the system's resolver.
 ///

@@ -126,6 +126,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "a client of the fake internet that nobody here wrote",
     },
     Package {
+        name: "clamav-freshclam",
+        proof: Proof::Program("freshclam"),
+        needed: &[Need::Test],
+        reason: "an updater that nobody here wrote, as a client of the fake internet",
+    },
+    Package {
         name: "openssl",
         proof: Proof::Program("openssl"),
         needed: &[Need::Test],

@@ -127,7 +127,12 @@ impl World {
         let bait = furnish(&scratch, parameters);
         let home = scratch.home().display().to_string();
         let samples = format!("{home}/samples");
-        let values = Values { bait: home, samples, product: "/product".to_owned() };
+        let values = Values {
+            bait: home,
+            samples,
+            product: "/product".to_owned(),
+            specimens: "/specimens".to_owned(),
+        };
         let product = product.fill(&values).unwrap();
         scratch.configure(&product.configuration[0].content);
         std::fs::remove_file(scratch.database()).unwrap();

@@ -6,7 +6,11 @@ use miette::{Context as _, IntoDiagnostic as _, Result};
 use watchglass_bait::{Bait, Identity};
 use watchglass_checks::{SAMPLES_FOLDER, home_of};
 use watchglass_claims::{Install, InstalledFile, LaidFile, Product};
+use watchglass_specimens::WORLD_MARK_PATH;
 use watchglass_world::{Attributes, Layer, LayerBuilder};
+
+use crate::in_place;
+use crate::specimens::OwnProduct;
 
 /// Where Debian and its kin keep the certificates that programs trust.
 const TRUST_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -25,6 +29,10 @@ pub(crate) struct Furniture<'a> {
     pub(crate) resolver: String,
     /// Whether the product file's `[[configuration]]` is laid over.
     pub(crate) configured: bool,
+    /// Whether there are no namespaces to show the world's own network.
+    pub(crate) in_place: bool,
+    /// The product, where it is the lab's own.
+    pub(crate) own: Option<&'a OwnProduct>,
 }
 
 impl Furniture<'_> {
@@ -33,6 +41,13 @@ impl Furniture<'_> {
         self.person(&mut layer)?;
         self.bait(&mut layer)?;
         self.network(&mut layer)?;
+        if let Some(own) = self.own {
+            let readable = Attributes::of_root(0o644);
+            layer.put(WORLD_MARK_PATH, own.mark().as_bytes(), readable).into_diagnostic()?;
+        }
+        if self.in_place {
+            in_place::lay(&mut layer)?;
+        }
         for file in installed(self.product) {
             install(&mut layer, file)?;
         }

@@ -13,10 +13,13 @@ use crate::cli::Assay;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The scenario beside the product file, or the one that was asked for, with the canary's host.
-pub(crate) fn scenario(arguments: &Assay) -> Result<Scenario> {
+///
+/// `own` is the update server of a product of the lab's own.
+pub(crate) fn scenario(arguments: &Assay, own: Option<Host>) -> Result<Scenario> {
     let beside = arguments.product.with_extension("scenario.toml");
     let path = arguments.scenario.clone().or_else(|| beside.exists().then_some(beside));
     let mut scenario = path.map_or_else(|| Ok(Scenario::default()), |path| read(&path))?;
+    scenario.hosts.extend(own);
     let answer = Answer {
         path: "*".to_owned(),
         method: None,

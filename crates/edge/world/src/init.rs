@@ -19,13 +19,14 @@ use watchglass_sys::process::{Fork, child_exits, fork, signal_everyone_else};
 
 use crate::messages::{AtStep, Blueprint, Command, End, Failure, News, Order};
 use crate::wire::Channel;
+use crate::world::descendants;
 
 /// What the first process is given.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) blueprint: Blueprint,
-    /// The subject's user namespace.
-    pub(crate) users: OwnedFd,
+    /// The subject's user namespace; none in place.
+    pub(crate) users: Option<OwnedFd>,
     /// Member file of the subject's cgroup.
     pub(crate) members: Option<OwnedFd>,
     /// Where the world's root is mounted.
@@ -52,9 +53,19 @@ fn prepare(start: &Start) -> Result<OwnedFd, Failure> {
     replace_standard_streams()?;
     // When memory runs out, the kernel is to take it from the world. The children inherit this.
     std::fs::write("/proc/self/oom_score_adj", "1000").at("oom_score_adj")?;
+    if start.users.is_none() {
+        return prepare_in_place();
+    }
     view::enter(start)?;
     // Again, now that it is the world's own: the children show it as their standard input.
     replace_standard_streams()?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("dumpable")?;
+    child_exits().at("signalfd")
+}
+
+/// In place the first process is one of the machine's: it adopts the orphans among its descendants.
+fn prepare_in_place() -> Result<OwnedFd, Failure> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).at("subreaper")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("dumpable")?;
     child_exits().at("signalfd")
 }
@@ -173,15 +184,22 @@ impl Init<'_> {
     /// holds its list of processes still while it signals, and a fork with a deadly signal pending
     /// fails. Thousands of processes take their time to go, so patience ends only when nobody does.
     fn kill_rest(&mut self) -> std::io::Result<()> {
+        let longest = Instant::now() + KILL_LONGEST;
         let mut patience = Instant::now() + KILL_PATIENCE;
         let mut left = true;
-        while left && Instant::now() < patience {
+        while left && Instant::now() < patience.min(longest) {
             // No process to signal is an answer that the next line finds out by itself.
-            let _ = signal_everyone_else(Signal::KILL);
+            if self.start.users.is_some() {
+                let _ = signal_everyone_else(Signal::KILL);
+            } else {
+                kill_descendants();
+            }
             loop {
                 match self.collect()? {
-                    Collected::One => patience = Instant::now() + KILL_PATIENCE,
-                    Collected::NoneYet => break,
+                    Collected::One if Instant::now() < longest => {
+                        patience = Instant::now() + KILL_PATIENCE;
+                    }
+                    Collected::One | Collected::NoneYet => break,
                     Collected::NoChildren => {
                         left = false;
                         break;
@@ -193,6 +211,15 @@ impl Init<'_> {
             }
         }
         self.channel.send(&News::Alone { left }, &[])
+    }
+}
+
+/// Whoever loses their parent becomes a child of this process, so nobody is missed for long.
+fn kill_descendants() {
+    for pid in descendants(std::process::id()) {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
     }
 }
 
@@ -213,4 +240,6 @@ fn end_of(status: WaitStatus) -> End {
 
 /// A process in an uninterruptible wait can take its time; nothing in the world should.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// Where one has to be killed after the other, whoever forks can outrun it.
+const KILL_LONGEST: Duration = Duration::from_secs(60);
 const KILL_PAUSE: Duration = Duration::from_millis(1);

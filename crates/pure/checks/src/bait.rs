@@ -25,14 +25,15 @@ pub fn home_of(identity: &Identity) -> String {
     format!("/home/{}", identity.user)
 }
 
-/// The placeholders of a product file for an identity; `product` is the folder of the product file
-/// on the lab's machine, which no claim can name.
+/// The placeholders of a product file for an identity. `product` and `specimens` are folders on the
+/// lab's machine, which no claim can name.
 #[must_use]
-pub fn values_of(identity: &Identity, product: &str) -> Values {
+pub fn values_of(identity: &Identity, product: &str, specimens: &str) -> Values {
     Values {
         bait: home_of(identity),
         samples: SAMPLES_FOLDER.to_owned(),
         product: product.to_owned(),
+        specimens: specimens.to_owned(),
     }
 }
 
@@ -95,7 +96,7 @@ impl Planted {
             detect: sample.expected == Expected::Detected,
         };
         Some(Self {
-            values: values_of(&identity, "/product"),
+            values: values_of(&identity, "/product", "/specimens"),
             files: bait.planned.iter().map(|file| in_world(&file.path)).collect(),
             samples: bait.samples().into_iter().map(sample).collect(),
             detector: Detector::build(needles.iter().cloned()),

@@ -97,7 +97,12 @@ fn what_varied_is_drafted_as_the_claim_that_is_worth_least() {
 #[test]
 fn arguments_are_not_taken_for_placeholders() {
     let product = parsed(&observed(vec![toy(&[])]));
-    let values = Values { bait: "/b".into(), samples: "/s".into(), product: "/p".into() };
+    let values = Values {
+        bait: "/b".into(),
+        samples: "/s".into(),
+        product: "/p".into(),
+        specimens: "/x".into(),
+    };
     let filled = product.fill(&values).expect("values");
     let run = &filled.phases.first().expect("a phase").run.0;
     assert_eq!(run, &["/usr/bin/toy", "--json", "{bait}"]);
@@ -197,6 +202,7 @@ proptest! {
         let observed = observed(vec![program]);
         let values = Values {
             bait: "/home/anna".into(), samples: "/samples".into(), product: "/p".into(),
+            specimens: "/x".into(),
         };
         let product = parsed(&observed).fill(&values).expect("values");
         let claims = product.read_claims(&product.domains["toy"]).expect("globs");

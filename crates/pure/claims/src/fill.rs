@@ -18,6 +18,8 @@ pub struct Values {
     pub samples: String,
     /// `{product}`: the folder of the product file on the lab's machine.
     pub product: String,
+    /// `{specimens}`: the folder of the lab's own programs, where the specimens lie.
+    pub specimens: String,
 }
 
 /// Why placeholders cannot be filled in.
@@ -71,11 +73,21 @@ impl Values {
     /// Values of the right form, to try placeholders with.
     pub(crate) fn example() -> Self {
         let path = |text: &str| text.to_owned();
-        Self { bait: path("/home/user"), samples: path("/samples"), product: path("/product") }
+        Self {
+            bait: path("/home/user"),
+            samples: path("/samples"),
+            product: path("/product"),
+            specimens: path("/specimens"),
+        }
     }
 
     fn check(&self) -> Result<(), FillError> {
-        let values = [("bait", &self.bait), ("samples", &self.samples), ("product", &self.product)];
+        let values = [
+            ("bait", &self.bait),
+            ("samples", &self.samples),
+            ("product", &self.product),
+            ("specimens", &self.specimens),
+        ];
         match values.into_iter().find(|(_, value)| !crate::host::is_plain_path(value)) {
             Some((name, _)) => Err(FillError::NotAPath { name }),
             None => Ok(()),
@@ -88,7 +100,7 @@ impl Values {
 pub(crate) enum Place {
     /// Commands, environment and configuration: `{bait}`, `{samples}`.
     World,
-    /// The source of an installed file: `{product}`.
+    /// The source of an installed file: `{product}`, `{specimens}`.
     Lab,
 }
 
@@ -98,6 +110,7 @@ impl Place {
             (Self::World, "bait") => Some(&values.bait),
             (Self::World, "samples") => Some(&values.samples),
             (Self::Lab, "product") => Some(&values.product),
+            (Self::Lab, "specimens") => Some(&values.specimens),
             _ => None,
         }
     }
@@ -105,7 +118,7 @@ impl Place {
     pub(crate) fn names(self) -> &'static str {
         match self {
             Self::World => "`{bait}` and `{samples}`",
-            Self::Lab => "`{product}`",
+            Self::Lab => "`{product}` and `{specimens}`",
         }
     }
 }

@@ -51,7 +51,8 @@ pub enum Install {
 /// `[[install.file]]`: a file copied into the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledFile {
-    /// Path on the machine of the lab; `{product}` is the folder of the product file.
+    /// Path on the machine of the lab; `{product}` is the folder of the product file,
+    /// `{specimens}` that of the lab's own programs.
     pub from: String,
     /// Absolute path in the world.
     pub to: String,

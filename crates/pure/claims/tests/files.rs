@@ -83,7 +83,12 @@ fn clamav_has_two_domains_and_only_the_updater_may_reach_anyone() {
 }
 
 fn values() -> Values {
-    Values { bait: "/home/user".into(), samples: "/samples".into(), product: "/product".into() }
+    Values {
+        bait: "/home/user".into(),
+        samples: "/samples".into(),
+        product: "/product".into(),
+        specimens: "/specimens".into(),
+    }
 }
 
 fn data(kind: &str) -> PathBuf {

@@ -18,7 +18,12 @@ fn read(bytes: &[u8]) {
             let _ = render_problems(&problems, &text);
         }
         Ok(product) => {
-            let values = Values { bait: "/b".into(), samples: "/s".into(), product: "/p".into() };
+            let values = Values {
+                bait: "/b".into(),
+                samples: "/s".into(),
+                product: "/p".into(),
+                specimens: "/x".into(),
+            };
             let filled = product.fill(&values).expect("a file that was read can be filled in");
             for domain in filled.domains.values() {
                 filled.read_claims(domain).expect("globs");

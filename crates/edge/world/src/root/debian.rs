@@ -74,6 +74,16 @@ fn await_turn(preparation: &mut Preparation<'_>) -> Result<File, RootError> {
     }
 }
 
+/// What stands in the way of a root, as far as it can be told without making it.
+pub(super) fn check(packages: &[String], cache: &Path) -> Result<(), RootError> {
+    check_names(packages)?;
+    let key = Recipe::of_machine(packages)?.key();
+    if cache.join(format!("root-{key}")).is_dir() {
+        return Ok(());
+    }
+    require_root().and_then(|()| require_tool())
+}
+
 /// The roots of a cache, the one last used first.
 ///
 /// # Errors

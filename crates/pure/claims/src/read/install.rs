@@ -79,10 +79,11 @@ fn read_file(section: &Section<'_>, problems: &mut Problems) -> InstalledFile {
     }
 }
 
-/// The source is `{product}/…` or an absolute path, and leaves neither by `..`.
+/// The source is `{product}/…`, `{specimens}/…` or an absolute path, and leaves none by `..`.
 fn check_source(from: &Text<'_>, problems: &mut Problems) {
     check_placeholders(from, Place::Lab, problems);
-    let path = from.value.strip_prefix("{product}").unwrap_or(from.value);
+    let below = ["{product}", "{specimens}"].iter().find_map(|name| from.value.strip_prefix(name));
+    let path = below.unwrap_or(from.value);
     check_path(&Text { value: path, span: from.span.clone() }, problems);
 }
 

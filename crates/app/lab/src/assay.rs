@@ -23,6 +23,7 @@ use crate::{environment, output};
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product)?;
+    crate::blind::check(arguments, chosen.tier)?;
     let seed = seed(arguments)?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);

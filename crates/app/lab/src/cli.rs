@@ -80,8 +80,8 @@ pub(crate) struct Assay {
     #[arg(long)]
     pub(crate) no_progress: bool,
     /// Switch a source off, to see that the verdict notices (for tests of the lab)
-    #[arg(long, hide = true, value_delimiter = ',')]
-    pub(crate) blind: Vec<String>,
+    #[arg(long, hide = true, value_enum, value_delimiter = ',')]
+    pub(crate) blind: Vec<crate::blind::Blind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,18 +13,19 @@ use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
-use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
+use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, World};
 
-use crate::canary;
+use crate::blind;
+use crate::canaries::{Cage, Canaries};
 use crate::choose::Chosen;
 use crate::cli::Assay;
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
-use crate::recording::{LabLog, Listener, create, log, now_ns};
+use crate::recording::{LabLog, create, log, now_ns};
 use crate::scenario;
 use crate::specimens::{self, OwnProduct};
 
@@ -48,6 +49,8 @@ struct Place {
     authority: Authority,
     /// The update server of the product, where the product is the lab's own.
     update_server: Option<Host>,
+    /// TLS libraries of the root, as they lay there before anything of the subject ran.
+    tls_libraries: Vec<PathBuf>,
 }
 
 /// Whether a group was recorded to its end in an assay that broke off.
@@ -108,7 +111,13 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     };
     let world = World::create(&plan).into_diagnostic().context("building the world")?;
     let update_server = own.map(|own| own.update_server(&bait));
-    Ok(Place { world, product, identity, authority, update_server })
+    let tls_libraries = bpf::tls_libraries(&root_of(&world));
+    Ok(Place { world, product, identity, authority, update_server, tls_libraries })
+}
+
+/// The root of a world as a path of the lab's.
+fn root_of(world: &World) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root", world.first_process()))
 }
 
 fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
@@ -180,9 +189,12 @@ fn play(
     run: &PlannedRun,
     recorders: &mut Recorders,
 ) -> Result<()> {
-    sing(setting, place, run, recorders)?;
+    let mut canaries = Canaries::draw(run, setting.chosen.tier, &place.tls_libraries)?;
+    canaries.sing(&mut cage(place, recorders))?;
     let phases: Vec<Phase> = place.product.phases.clone();
-    for phase in phases.iter().filter(|phase| run.phases.contains(&phase.name)) {
+    let planned = phases.iter().filter(|phase| run.phases.contains(&phase.name));
+    for (number, phase) in planned.enumerate() {
+        canaries.begin(number);
         setting.progress.say(&format!("run {}: phase {}", run.name, phase.name));
         let (name, progress, cancelled) =
             (run.name.clone(), &mut *setting.progress, setting.cancelled);
@@ -195,6 +207,7 @@ fn play(
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
             },
+            canaries: &mut canaries,
             heard: Vec::new(),
         };
         stage.play(phase)?;
@@ -202,44 +215,12 @@ fn play(
             return Ok(());
         }
     }
-    sing(setting, place, run, recorders)
+    canaries.sing(&mut cage(place, recorders))
 }
 
-/// Lets a canary do what every source must see.
-fn sing(
-    setting: &Setting<'_>,
-    place: &mut Place,
-    run: &PlannedRun,
-    recorders: &mut Recorders,
-) -> Result<()> {
-    let token = token()?;
-    let (stdout, heard) = Listener::pipe()?;
-    let (stderr, _) = Listener::pipe()?;
-    let program =
-        std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
-    let spawn = Spawn {
-        argv: vec!["canary".into(), canary::ROLE.into(), token.clone().into()],
-        environment: Vec::new(),
-        user: User::Numbers { uid: 0, gid: 0, groups: Vec::new() },
-        folder: "/".into(),
-        stdout,
-        stderr,
-        program: Some(program.into()),
-    };
-    let (id, process) = parked(&mut place.world, &spawn)?;
-    // Whoever waits for the end of a pipe must not hold it open.
-    drop(spawn);
-    recorders.sensor.adopt(process.pid).into_diagnostic()?;
-    let expect = expected(setting, run);
-    recorders.lab.mark(What::CanaryPlaced { token, process, expect })?;
-    place.world.release(id).into_diagnostic()?;
-    let outcome = place.world.outcome(id, CANARY_TIME).into_diagnostic()?;
-    if outcome.is_none() {
-        recorders.lab.note("A canary did not end in time.")?;
-    }
-    place.world.kill_rest().into_diagnostic()?;
-    drop(heard);
-    Ok(())
+fn cage<'a>(place: &'a mut Place, recorders: &'a mut Recorders) -> Cage<'a> {
+    let (sensor, log) = (recorders.sensor.as_mut(), &mut recorders.lab);
+    Cage { world: &mut place.world, sensor, log }
 }
 
 /// Parks a command: its number in the world, and the process.
@@ -248,46 +229,19 @@ pub(crate) fn parked(world: &mut World, spawn: &Spawn) -> Result<(u32, Process)>
     Ok((parked.id, Process { pid: parked.pid, start_ns: parked.start_ns }))
 }
 
-/// Three connection attempts of five seconds, with room.
-const CANARY_TIME: Duration = Duration::from_secs(20);
-
-/// The sources that must see a canary of this run.
-fn expected(setting: &Setting<'_>, run: &PlannedRun) -> Vec<Source> {
-    let mut expected = match setting.chosen.tier {
-        Tier::T0 => vec![Source::Ptrace],
-        Tier::T1 | Tier::T2 => vec![Source::Tracepoint],
-    };
-    expected.extend([Source::Overlay, Source::Capture]);
-    if run.network {
-        expected.push(Source::Gate);
-        if setting.chosen.tier != Tier::T0 {
-            expected.push(Source::Cgroup);
-        }
-    }
-    expected
-}
-
-/// 24 letters and digits from the kernel's random source: one DNS label, one file name.
-fn token() -> Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let seed = watchglass_store::random_seed().into_diagnostic()?;
-    let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
-    Ok(seed.iter().take(24).map(letter).collect())
-}
-
 fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn Sensor>> {
     let log = create(folder, "sensor.log")?;
     let uid_base = place.world.uid_base();
     if setting.chosen.tier == Tier::T0 {
-        let options = ptrace::Options { uid_base, ..ptrace::Options::default() };
+        let off = blind::is_blind(setting.arguments, Source::Ptrace);
+        let disabled = off.then_some(Source::Ptrace).into_iter().collect();
+        let options = ptrace::Options { uid_base, disabled, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
-    let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
-    let disabled =
-        ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
     let options = bpf::Options {
-        disabled,
-        world_root: Some(PathBuf::from(format!("/proc/{}/root", place.world.first_process()))),
+        disabled: blind::groups(setting.arguments),
+        world_root: Some(root_of(&place.world)),
+        libraries: place.tls_libraries.clone(),
         uid_base,
         ..bpf::Options::default()
     };
@@ -311,8 +265,7 @@ fn internet(
         limits: watchglass_fakenet::Limits::default(),
         clock_offset_seconds: 0,
     };
-    let recordings =
-        Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
+    let recordings = blind::recordings(setting.arguments, folder)?;
     await_unlinked(place.world.first_process())?;
     let world =
         watchglass_fakenet::World::of_process(place.world.first_process()).into_diagnostic()?;
@@ -394,7 +347,7 @@ fn differences(
 ) -> Result<(u64, Vec<String>)> {
     let mut log = log(folder, "overlay.log", Source::Overlay)?;
     let mut cut = Vec::new();
-    if !setting.arguments.blind.iter().any(|blind| blind == "overlay") {
+    if !blind::is_blind(setting.arguments, Source::Overlay) {
         cut = tell_differences(place, &mut log)?;
     }
     let count = log.count();

@@ -42,6 +42,24 @@ fn an_open_is_told_by_the_path_the_kernel_reached() {
 }
 
 #[test]
+fn the_own_folder_in_proc_has_its_lasting_name_and_that_of_others_has_not() {
+    let name = "the_own_folder_in_proc_has_its_lasting_name_and_that_of_others_has_not";
+    if !can_record(name) {
+        return;
+    }
+    let world = World::watch(&Options::default());
+    world.python(
+        "import os\n\
+         open('/proc/self/status'); open(f'/proc/{os.getpid()}/stat')\n\
+         open(f'/proc/{os.getppid()}/status')",
+    );
+    let recorded = world.finish().whole();
+    let opened = |path: &str| !recorded.opened(path).is_empty();
+    assert!(opened("/proc/self/status") && opened("/proc/self/stat"));
+    assert!(opened(&format!("/proc/{}/status", std::process::id())));
+}
+
+#[test]
 fn a_failed_open_is_told_with_its_error() {
     if !can_record("a_failed_open_is_told_with_its_error") {
         return;

@@ -11,6 +11,7 @@ use watchglass_sensor::Sensor;
 use watchglass_world::{Spawn, User, World};
 
 use crate::canary;
+use crate::choose::{Chosen, Rights};
 use crate::recording::{LabLog, Listener};
 
 /// The canaries of one run.
@@ -51,13 +52,13 @@ pub(crate) struct Cage<'a> {
 
 impl Canaries {
     /// Draws when they sing in a run. `libraries` are the TLS libraries of the root.
-    pub(crate) fn draw(run: &PlannedRun, tier: Tier, libraries: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn draw(run: &PlannedRun, chosen: &Chosen, libraries: &[PathBuf]) -> Result<Self> {
         let seed = watchglass_store::random_seed().into_diagnostic()?;
-        let has_tls = run.network && tier != Tier::T0;
+        let has_tls = run.network && chosen.tier != Tier::T0;
         let libraries = has_tls.then(|| libraries.to_vec());
         let watches_tls = libraries.as_ref().is_some_and(|libraries| !libraries.is_empty());
         Ok(Self {
-            expect: expected(run, tier, watches_tls),
+            expect: expected(run, chosen, watches_tls),
             libraries,
             due: due(&seed, run.phases.len()),
             phase: (0, Instant::now()),
@@ -152,12 +153,16 @@ impl Canaries {
 }
 
 /// The sources that must see a canary of this run.
-fn expected(run: &PlannedRun, tier: Tier, watches_tls: bool) -> Vec<Source> {
-    let mut expected = match tier {
+fn expected(run: &PlannedRun, chosen: &Chosen, watches_tls: bool) -> Vec<Source> {
+    let mut expected = match chosen.tier {
         Tier::T0 => vec![Source::Ptrace],
         Tier::T1 | Tier::T2 => vec![Source::Tracepoint, Source::Cgroup],
     };
-    expected.extend([Source::Overlay, Source::Capture]);
+    expected.push(Source::Overlay);
+    // In place there is no link.
+    if chosen.rights != Rights::InPlace {
+        expected.push(Source::Capture);
+    }
     if run.network {
         expected.push(Source::Gate);
     }

@@ -13,21 +13,21 @@ use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Turn,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
 use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, World};
 
 use crate::blind;
 use crate::canaries::{Cage, Canaries};
-use crate::choose::Chosen;
+use crate::choose::{Chosen, Rights};
 use crate::cli::Assay;
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, create, log, now_ns};
-use crate::scenario;
 use crate::specimens::{self, OwnProduct};
+use crate::{in_place, probe, scenario};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -81,7 +81,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let values = values_of(&identity, &folder, &specimens::folder()?);
+    let values = values_of(&identity, &folder, &specimens::folder_of(setting.arguments)?);
     let product = setting.product.fill(&values).into_diagnostic()?;
     let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
@@ -92,10 +92,12 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         authority_pem: authority.certificate_pem(),
         resolver: Addresses::default().gate_v4.to_string(),
         configured: run.configured,
+        in_place: setting.chosen.rights == Rights::InPlace,
         own: own.as_ref(),
     };
     let layer = furniture.layer()?;
     let traced_calls = match setting.chosen.tier {
+        _ if setting.chosen.rights == Rights::InPlace => ptrace::traced_calls_in_place(),
         Tier::T0 => ptrace::traced_calls(),
         _ => Vec::new(),
     };
@@ -109,7 +111,11 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         traced_calls,
         program: None,
     };
-    let world = World::create(&plan).into_diagnostic().context("building the world")?;
+    let world = match setting.chosen.rights {
+        Rights::Root | Rights::UserNamespace => World::create(&plan),
+        Rights::InPlace => World::create_in_place(&plan, &in_place::parent()),
+    };
+    let world = world.into_diagnostic().context("building the world")?;
     let update_server = own.map(|own| own.update_server(&bait));
     let tls_libraries = bpf::tls_libraries(&root_of(&world));
     Ok(Place { world, product, identity, authority, update_server, tls_libraries })
@@ -127,13 +133,13 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 
 /// The product with the placeholders that do not differ from run to run filled in; the others stand
 /// for nothing.
-pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
-    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+pub(crate) fn filled_for_lab(product: &Product, arguments: &Assay) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(&arguments.product)?);
     let values = watchglass_claims::Values {
         bait: nowhere.clone(),
         samples: nowhere,
         product: folder,
-        specimens: specimens::folder()?,
+        specimens: specimens::folder_of(arguments)?,
     };
     product.fill(&values).into_diagnostic()
 }
@@ -167,14 +173,16 @@ struct Recorders {
 fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
     let folder = setting.folder.join("runs").join(&run.name);
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
-    let mut recorders = Recorders {
-        lab: LabLog::create(&folder)?,
-        sensor: sensor(setting, place, &folder)?,
-        internet: internet(setting, place, run, &folder)?,
-    };
+    let lab = LabLog::create(&folder)?;
+    let (internet, turn) = internet(setting, place, run, &folder)?;
+    let sensor = sensor(setting, place, in_place::of(&place.world, turn), &folder)?;
+    let mut recorders = Recorders { lab, sensor, internet };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
     let tier = setting.chosen.tier;
     recorders.lab.mark(What::RunStarted { run: run.name.clone(), unix_seconds, tier })?;
+    for lack in place.world.lacks() {
+        recorders.lab.note(format!("The world has {lack}."))?;
+    }
     let played = play(setting, place, run, &mut recorders);
     if let Err(error) = &played {
         recorders.lab.note(format!("The lab could not go on: {error}."))?;
@@ -189,7 +197,7 @@ fn play(
     run: &PlannedRun,
     recorders: &mut Recorders,
 ) -> Result<()> {
-    let mut canaries = Canaries::draw(run, setting.chosen.tier, &place.tls_libraries)?;
+    let mut canaries = Canaries::draw(run, setting.chosen, &place.tls_libraries)?;
     canaries.sing(&mut cage(place, recorders))?;
     let phases: Vec<Phase> = place.product.phases.clone();
     let planned = phases.iter().filter(|phase| run.phases.contains(&phase.name));
@@ -229,13 +237,19 @@ pub(crate) fn parked(world: &mut World, spawn: &Spawn) -> Result<(u32, Process)>
     Ok((parked.id, Process { pid: parked.pid, start_ns: parked.start_ns }))
 }
 
-fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn Sensor>> {
+fn sensor(
+    setting: &Setting<'_>,
+    place: &Place,
+    in_place: Option<ptrace::InPlace>,
+    folder: &Path,
+) -> Result<Box<dyn Sensor>> {
     let log = create(folder, "sensor.log")?;
     let uid_base = place.world.uid_base();
     if setting.chosen.tier == Tier::T0 {
         let off = blind::is_blind(setting.arguments, Source::Ptrace);
         let disabled = off.then_some(Source::Ptrace).into_iter().collect();
-        let options = ptrace::Options { uid_base, disabled, ..ptrace::Options::default() };
+        let options =
+            ptrace::Options { uid_base, in_place, disabled, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
     let options = bpf::Options {
@@ -255,7 +269,7 @@ fn internet(
     place: &Place,
     run: &PlannedRun,
     folder: &Path,
-) -> Result<FakeInternet> {
+) -> Result<(FakeInternet, Option<Turn>)> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
         network: if run.network { Network::Vendor } else { Network::None },
@@ -266,12 +280,17 @@ fn internet(
         clock_offset_seconds: 0,
     };
     let recordings = blind::recordings(setting.arguments, folder)?;
-    await_unlinked(place.world.first_process())?;
-    let world =
-        watchglass_fakenet::World::of_process(place.world.first_process()).into_diagnostic()?;
-    FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
-        .into_diagnostic()
-        .context("starting the fake internet")
+    let program = Path::new("/proc/self/exe");
+    let started = if setting.chosen.rights == Rights::InPlace {
+        let started = FakeInternet::start_in_place(program, &configuration, &recordings);
+        started.map(|(internet, turn)| (internet, Some(turn)))
+    } else {
+        await_unlinked(place.world.first_process())?;
+        let world = probe::subject_side(&place.world).into_diagnostic()?;
+        let started = FakeInternet::start(program, &configuration, &world, recordings);
+        started.map(|internet| (internet, None))
+    };
+    started.into_diagnostic().context("starting the fake internet")
 }
 
 /// The kernel takes the link of the run before away a moment after its fake internet has ended.
@@ -317,7 +336,8 @@ fn close(
     }
     let frames = statistics.frames.saturating_add(statistics.frames_lost);
     let events = statistics.events.saturating_add(statistics.events_lost);
-    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, &[])?;
+    let unseen = if setting.chosen.rights == Rights::InPlace { in_place::BLIND } else { &[] };
+    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, unseen)?;
     ended(&mut lab, Source::Gate, events, statistics.events_lost, &[])?;
     ended(&mut lab, Source::Overlay, differs, 0, OVERLAY_BLIND)?;
     for Totals { source, emitted, received, lost, blind } in totals {

@@ -27,6 +27,7 @@ mod claimed;
 mod clear_text;
 mod contacts;
 mod derive;
+mod explained;
 mod graph;
 mod link;
 mod processes;
@@ -35,6 +36,7 @@ mod rules;
 #[cfg(test)]
 mod sample;
 mod seen;
+mod senders;
 #[cfg(test)]
 mod tests;
 mod wire;

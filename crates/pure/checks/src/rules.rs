@@ -3,6 +3,7 @@
 mod exercise;
 mod files;
 mod identity;
+mod in_place;
 mod instrument;
 mod network;
 mod payload;
@@ -17,7 +18,7 @@ use crate::results::{CheckResult, Finding, State};
 pub(crate) use exercise::in_words;
 pub(crate) use files::{bound, made_by_set_up, may_write, reads, written};
 pub(crate) use instrument::source_facts;
-pub(crate) use network::{graph, length, named, opaque_bytes, unmet_contacts};
+pub(crate) use network::{Witness, length, named, opaque_bytes, paths, unmet_contacts};
 pub(crate) use payload::identifiers;
 pub(crate) use run_time::ended_ns;
 pub use sources::rests_on;
@@ -36,6 +37,9 @@ pub(crate) fn all(case: &Case) -> Vec<CheckResult> {
     });
     let mut results: Vec<CheckResult> = judged.collect();
     results.extend(NOT_YET.iter().map(|(id, question, title)| not_yet(case, id, question, title)));
+    for result in &mut results {
+        in_place::limit(case, result);
+    }
     results
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchglass_events::{Event, Name, Process, Source, Tier, What};
+use watchglass_evidence::WorldKind;
 
 use super::Draft;
 use super::sources::{ALL, RestsOn};
@@ -30,7 +31,7 @@ impl Trust {
             trust.losses(run);
             trust.cuts(run);
             trust.places(run, &canaries);
-            trust.exercise(run, &canaries);
+            trust.exercise(run, case.campaign.world, &canaries);
             trust.canaries(run, &canaries);
         }
         trust
@@ -92,8 +93,8 @@ impl Trust {
     }
 
     /// Every source that the run used must be exercised by every canary, whatever the lab expected.
-    fn exercise(&mut self, run: &Run, canaries: &[Canary<'_>]) {
-        for source in used(run) {
+    fn exercise(&mut self, run: &Run, world: WorldKind, canaries: &[Canary<'_>]) {
+        for source in used(run, world) {
             let exercised = canaries.iter().all(|canary| canary.expect.contains(&source));
             if exercised {
                 continue;
@@ -180,10 +181,13 @@ fn canaries(run: &Run) -> impl Iterator<Item = Canary<'_>> {
     })
 }
 
-/// The sources that a run used, by its tier and by whether anything answered.
-fn used(run: &Run) -> Vec<Source> {
+/// The sources that a run used, by its tier, its world, and whether anything answered.
+fn used(run: &Run, world: WorldKind) -> Vec<Source> {
     let tier = tier(run);
-    let mut used = vec![kernel_source(tier), Source::Overlay, Source::Capture];
+    let mut used = vec![kernel_source(tier), Source::Overlay];
+    if world != WorldKind::InPlace {
+        used.push(Source::Capture);
+    }
     if tier != Tier::T0 {
         used.push(Source::Cgroup);
     }

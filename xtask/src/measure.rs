@@ -1,6 +1,8 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod lab;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -39,11 +41,14 @@ struct Measure {
 }
 
 /// Every measurement: add a row, and a function that takes it.
-const MEASURES: &[Measure] = &[Measure {
-    name: "house",
-    what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
-    take: house,
-}];
+const MEASURES: &[Measure] = &[
+    Measure {
+        name: "house",
+        what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
+        take: house,
+    },
+    Measure { name: "lab", what: lab::WHAT, take: lab::take },
+];
 
 fn house(place: &Place) -> Result<Value, Trouble> {
     let folder = place.target().join("measure-house");

@@ -198,10 +198,6 @@ const NO_TESTS: &[(&str, &str)] = &[
     ("lab_that_waits", "a subject that another test starts and kills"),
     ("ptrace_subject::parks_and_runs", "a subject that other tests start"),
     ("ptrace_subject::supervises", "a subject that other tests start"),
-    ("a_flood_of_events_is_recorded_without_loss", "a measurement"),
-    ("what_the_recording_costs", "a measurement"),
-    ("measures_clamscan", "a measurement"),
-    ("measures_grep", "a measurement"),
     (
         "a_root_of_packages_runs_its_product",
         "minutes; the lab's tests run a product in such a root",

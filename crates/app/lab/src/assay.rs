@@ -21,7 +21,7 @@ use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, in_place, output};
+use crate::{environment, furnish, in_place, output, scenario};
 
 /// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
@@ -49,6 +49,9 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     if arguments.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
+    // What can be told now is told before anything is begun.
+    scenario::scenario(arguments)?;
+    furnish::are_there(&run::filled_for_lab(&product, arguments)?)?;
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
@@ -103,7 +106,21 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
+    can_be_made(&folder)?;
     Ok(folder)
+}
+
+/// A folder that cannot be written is told before the root is made, not a minute later.
+fn can_be_made(folder: &Path) -> Result<()> {
+    let whole = std::path::absolute(folder).into_diagnostic()?;
+    let Some(nearest) = whole.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    if !nearest.is_dir() {
+        return Err(miette!("{} is no folder", nearest.display()));
+    }
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, wanted).into_diagnostic().wrap_err_with(|| {
+        format!("cannot write to {}; name another folder with -o", nearest.display())
+    })
 }
 
 /// A folder here that does not exist yet, with plain letters and a number if need be.
@@ -163,7 +180,7 @@ fn make(
     let cancelled = cancellation()?;
     let root = prepared(arguments, product, chosen, &cancelled, progress)?;
     watchglass_store::make_folder(folder).into_diagnostic()?;
-    let campaign = resume(folder, campaign)?;
+    let campaign = resume(folder, campaign, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     write(
@@ -235,8 +252,9 @@ fn names(group: &[PlannedRun]) -> String {
     group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An assay that broke off keeps its seeds; anything else in its plan must be the same.
-fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and the
+/// product file too once something was recorded.
+fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> {
     let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
@@ -245,10 +263,14 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
-    if same {
+    let recorded = folder.join("runs").exists();
+    let same_product =
+        std::fs::read(folder.join("product.toml")).is_ok_and(|text| text == product.as_bytes());
+    if same && (same_product || !recorded) {
         Ok(before)
     } else {
-        Err(miette!("{} holds an assay with another plan", folder.display()))
+        let help = "give another folder with -o, or remove this one";
+        Err(miette!(help = help, "{} holds an assay with another plan", folder.display()))
     }
 }
 

@@ -32,18 +32,21 @@ pub(crate) enum Blind {
     Capture,
     /// Clear text at the gate
     Gate,
+    /// None; but the buffer of the BPF sources is so small that records are lost
+    Buffer,
 }
 
 impl Blind {
-    fn source(self) -> Source {
+    fn source(self) -> Option<Source> {
         match self {
-            Self::Tracepoint => Source::Tracepoint,
-            Self::Cgroup => Source::Cgroup,
-            Self::Uprobe => Source::Uprobe,
-            Self::Ptrace => Source::Ptrace,
-            Self::Overlay => Source::Overlay,
-            Self::Capture => Source::Capture,
-            Self::Gate => Source::Gate,
+            Self::Tracepoint => Some(Source::Tracepoint),
+            Self::Cgroup => Some(Source::Cgroup),
+            Self::Uprobe => Some(Source::Uprobe),
+            Self::Ptrace => Some(Source::Ptrace),
+            Self::Overlay => Some(Source::Overlay),
+            Self::Capture => Some(Source::Capture),
+            Self::Gate => Some(Source::Gate),
+            Self::Buffer => None,
         }
     }
 
@@ -56,12 +59,13 @@ impl Blind {
             Self::Overlay => "overlay",
             Self::Capture => "capture",
             Self::Gate => "gate",
+            Self::Buffer => "buffer",
         }
     }
 
     fn is_used_at(self, tier: Tier) -> bool {
         match self {
-            Self::Tracepoint | Self::Cgroup | Self::Uprobe => tier != Tier::T0,
+            Self::Tracepoint | Self::Cgroup | Self::Uprobe | Self::Buffer => tier != Tier::T0,
             Self::Ptrace => tier == Tier::T0,
             Self::Overlay | Self::Capture | Self::Gate => true,
         }
@@ -81,12 +85,19 @@ pub(crate) fn check(arguments: &Assay, tier: Tier) -> Result<()> {
 }
 
 pub(crate) fn is_blind(arguments: &Assay, source: Source) -> bool {
-    arguments.blind.iter().any(|blind| blind.source() == source)
+    arguments.blind.iter().any(|blind| blind.source() == Some(source))
+}
+
+/// Whether records are to be lost.
+pub(crate) fn is_small(arguments: &Assay) -> bool {
+    arguments.blind.contains(&Blind::Buffer)
 }
 
 /// Groups of the BPF sensor that are off, as its options name them.
 pub(crate) fn groups(arguments: &Assay) -> Vec<&'static str> {
-    let of_bpf = |blind: &&Blind| blind.is_used_at(Tier::T1) && !blind.is_used_at(Tier::T0);
+    let of_bpf = |blind: &&Blind| {
+        blind.source().is_some() && blind.is_used_at(Tier::T1) && !blind.is_used_at(Tier::T0)
+    };
     arguments.blind.iter().filter(of_bpf).map(|blind| blind.name()).collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use miette::{Context as _, IntoDiagnostic as _, Result};
-use watchglass_events::{Name, Source, Tier, What};
+use watchglass_events::{Name, Process, Source, Tier, What};
 use watchglass_evidence::PlannedRun;
 use watchglass_sensor::Sensor;
 use watchglass_world::{Spawn, User, World};
@@ -92,7 +92,7 @@ impl Canaries {
         let is_due = |due: &Due| due.phase == phase && due.after <= since.elapsed();
         if let Some(place) = self.due.iter().position(is_due) {
             self.due.swap_remove(place);
-            self.let_go(cage)?;
+            self.try_to_let_go(cage)?;
         }
         Ok(())
     }
@@ -103,10 +103,25 @@ impl Canaries {
         let (phase, _) = self.phase;
         while let Some(place) = self.due.iter().position(|due| due.phase == phase) {
             self.due.swap_remove(place);
-            self.let_go(cage)?;
+            self.try_to_let_go(cage)?;
             self.settle(cage)?;
         }
         Ok(())
+    }
+
+    /// Beside a product that leaves no room for one more process there is no canary. No source can
+    /// have seen it, which is what the log then says: a product must not earn by that.
+    fn try_to_let_go(&mut self, cage: &mut Cage<'_>) -> Result<()> {
+        let Err(error) = self.let_go(cage) else { return Ok(()) };
+        cage.log.note(format!("A canary could not be placed: {error}."))?;
+        self.announce(cage, token()?, Process { pid: 0, start_ns: 0 })
+    }
+
+    fn announce(&self, cage: &mut Cage<'_>, token: String, process: Process) -> Result<()> {
+        let name = |path: &PathBuf| Name::new(path.as_os_str().as_encoded_bytes());
+        let libraries = self.libraries.as_ref().map(|all| all.iter().map(name).collect());
+        let expect = self.expect.clone();
+        cage.log.mark(What::CanaryPlaced { token, process, expect, libraries })
     }
 
     fn let_go(&mut self, cage: &mut Cage<'_>) -> Result<()> {
@@ -130,10 +145,7 @@ impl Canaries {
         // Whoever waits for the end of a pipe must not hold it open.
         drop(spawn);
         cage.sensor.adopt(process.pid).into_diagnostic()?;
-        let name = |path: &PathBuf| Name::new(path.as_os_str().as_encoded_bytes());
-        let libraries = self.libraries.as_ref().map(|all| all.iter().map(name).collect());
-        let expect = self.expect.clone();
-        cage.log.mark(What::CanaryPlaced { token, process, expect, libraries })?;
+        self.announce(cage, token, process)?;
         cage.world.release(id).into_diagnostic()?;
         self.singing = Some(Singing { id, since: Instant::now(), _heard: [heard, complaint] });
         Ok(())

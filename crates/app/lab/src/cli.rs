@@ -101,7 +101,8 @@ pub(crate) struct Assay {
     /// The product file to use where the first cannot be assayed on this machine
     #[arg(long)]
     pub(crate) or_else: Option<PathBuf>,
-    /// Switch a source off, to see that the verdict notices (for tests of the lab)
+    /// Switch a source off, or make its buffer small (`buffer`), to see that the verdict notices
+    /// (for tests of the lab)
     #[arg(long, hide = true, value_enum, value_delimiter = ',')]
     pub(crate) blind: Vec<crate::blind::Blind>,
 }

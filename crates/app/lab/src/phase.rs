@@ -65,6 +65,13 @@ impl Stage<'_> {
         if !(self.is_cancelled)() {
             self.canaries.end(&mut cage(self.world, self.sensor, self.log))?;
         }
+        let outlived = self.world.processes().len();
+        if outlived > 0 {
+            let name = &phase.name;
+            self.log.note(format!(
+                "Processes that outlived phase {name} and were killed: {outlived}."
+            ))?;
+        }
         let killed = self.world.kill_rest().into_diagnostic();
         for (step, stdout, stderr) in std::mem::take(&mut self.heard) {
             for (descriptor, listener) in [(1, stdout), (2, stderr)] {
@@ -209,6 +216,8 @@ impl Stage<'_> {
 
     fn give_up(&mut self, running: &Running) -> Result<Outcome> {
         self.signal(running.id, Signal::Kill)?;
+        // Who dies of this has not outlived the phase.
+        let _ = self.world.outcome(running.id, GRACE).into_diagnostic()?;
         Ok(Outcome::TimedOut)
     }
 

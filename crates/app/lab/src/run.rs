@@ -10,7 +10,7 @@ use watchglass_bait::{Bait, Identity};
 use watchglass_checks::{plant, values_of};
 use watchglass_claims::{Install, Phase, Product};
 use watchglass_events::log::LogWriter;
-use watchglass_events::{Name, Process, Source, Tier, What};
+use watchglass_events::{Name, Outcome, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
     Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Turn,
@@ -53,14 +53,30 @@ struct Place {
     tls_libraries: Vec<PathBuf>,
 }
 
-/// Whether a group was recorded to its end in an assay that broke off.
+/// Whether a group was recorded to its end in an assay that broke off. The log of a run that was
+/// interrupted is sealed too, so that it can be read; the run is made again.
 pub(crate) fn is_done(folder: &Path, group: &[PlannedRun]) -> bool {
     group.iter().all(|run| {
         let log = std::fs::read(folder.join("runs").join(&run.name).join("lab.log"));
         let log = log.ok().and_then(|bytes| watchglass_events::log::parse(&bytes).ok());
-        let ends = |what: &What| matches!(what, What::SourceEnded { of: Source::Lab, .. });
-        log.is_some_and(|log| log.cut.is_none() && log.events.iter().any(|event| ends(&event.what)))
+        log.is_some_and(|log| {
+            let any = |is: &dyn Fn(&What) -> bool| log.events.iter().any(|event| is(&event.what));
+            let every_phase = run.phases.iter().all(|name| any(&|what| ends_phase(what, name)));
+            log.cut.is_none() && any(&ends_run) && every_phase && !any(&is_interruption)
+        })
     })
+}
+
+fn ends_run(what: &What) -> bool {
+    matches!(what, What::SourceEnded { of: Source::Lab, .. })
+}
+
+fn ends_phase(what: &What, name: &str) -> bool {
+    matches!(what, What::StepEnded { phase, .. } if phase == name)
+}
+
+fn is_interruption(what: &What) -> bool {
+    matches!(what, What::StepEnded { outcome: Outcome::Interrupted, .. })
 }
 
 /// Makes the runs of a group, one after another, in one world.
@@ -252,17 +268,23 @@ fn sensor(
             ptrace::Options { uid_base, in_place, disabled, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
-    let options = bpf::Options {
+    let mut options = bpf::Options {
         disabled: blind::groups(setting.arguments),
         world_root: Some(root_of(&place.world)),
         libraries: place.tls_libraries.clone(),
         uid_base,
         ..bpf::Options::default()
     };
+    if blind::is_small(setting.arguments) {
+        options.ring_bytes = SMALL_BUFFER_BYTES;
+    }
     let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?.1;
     let sensor = bpf::start(cgroup, log, &options).into_diagnostic().context("BPF")?;
     Ok(Box::new(sensor))
 }
+
+/// A buffer that any flood overflows, for tests of the loss.
+const SMALL_BUFFER_BYTES: u32 = 64 << 10;
 
 fn internet(
     setting: &Setting<'_>,

@@ -124,7 +124,8 @@ fn folder(arguments: &SelfTest) -> Result<PathBuf> {
 
 type Judged = Vec<(Trial, Outcome)>;
 
-/// Runs all trials on a few threads, each of which waits for one assay at a time.
+/// Runs all trials on a few threads, each of which waits for one assay at a time. Trials that idle
+/// cost minutes of waiting and next to no work, so they have threads of their own.
 fn run_all(
     arguments: &SelfTest,
     trials: VecDeque<Trial>,
@@ -133,20 +134,24 @@ fn run_all(
     progress: &mut Progress,
 ) -> Result<Judged> {
     let count = trials.len();
-    let waiting = Mutex::new(trials);
+    let (idle, busy): (VecDeque<Trial>, VecDeque<Trial>) =
+        trials.into_iter().partition(Trial::is_idle);
+    let queues = [(Mutex::new(idle), IDLE_JOBS), (Mutex::new(busy), arguments.jobs.max(1))];
     let (sender, results) = mpsc::channel();
     let mut judged = Vec::with_capacity(count);
     std::thread::scope(|scope| {
-        for _ in 0..arguments.jobs.max(1) {
-            let (sender, waiting) = (sender.clone(), &waiting);
-            scope.spawn(move || {
-                while let Some(trial) = next(waiting, cancelled) {
-                    let outcome = trial.run(arguments, folder, cancelled);
-                    if sender.send((trial, outcome)).is_err() {
-                        return;
+        for (waiting, jobs) in &queues {
+            for _ in 0..*jobs {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    while let Some(trial) = next(waiting, cancelled) {
+                        let outcome = trial.run(arguments, folder, cancelled);
+                        if sender.send((trial, outcome)).is_err() {
+                            return;
+                        }
                     }
-                }
-            });
+                });
+            }
         }
         drop(sender);
         for (trial, outcome) in results {
@@ -157,6 +162,9 @@ fn run_all(
         Ok(judged)
     })
 }
+
+/// Assays that idle at a time.
+const IDLE_JOBS: usize = 6;
 
 fn next(waiting: &Mutex<VecDeque<Trial>>, cancelled: &AtomicBool) -> Option<Trial> {
     if cancelled.load(Ordering::Relaxed) {

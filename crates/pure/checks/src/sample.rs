@@ -47,6 +47,7 @@ run = ["toy-update"]
 [[phase]]
 name = "scan"
 domain = "scanner"
+setup = [["install", "--directory", "/run/toy"]]
 run = ["toy-scan", "{bait}"]
 [domain.scanner]
 programs = ["toy-scan"]
@@ -123,6 +124,8 @@ pub(crate) struct Sample {
     pub(crate) canaries: usize,
     /// Whether the request went through TLS: what the process gave to the library, by session.
     pub(crate) tls: Option<Vec<(u64, Vec<u8>)>>,
+    /// When the set-up command ended, whose process is number 30.
+    pub(crate) set_up_until_ns: u64,
 }
 
 impl Sample {
@@ -142,12 +145,15 @@ impl Sample {
             libraries: vec![LIBRARY.into()],
             canaries: CANARIES.len(),
             tls: None,
+            set_up_until_ns: 800,
         };
         sample.sensor.push((10, executed("/usr/bin/toy-update")));
         if run != "C" {
             sample.sensor.extend(sends(10, REQUEST.len() as u64));
         }
         sample.sensor.push((10, opened("/var/lib/toy/db", WRITE)));
+        sample.sensor.push((30, executed("/usr/bin/install")));
+        sample.sensor.push((30, opened("/run/toy/made", WRITE)));
         sample.sensor.push((20, executed("/usr/bin/toy-scan")));
         let (identity, bait) = planted(&seed);
         for file in &bait.planned {
@@ -245,14 +251,14 @@ fn product_with_idle() -> String {
 }
 
 fn campaign(scene: Scene) -> Campaign {
-    let phases = if scene.whole { &PHASES[..] } else { &PHASES[..2] };
+    let phases = if scene.whole { &["update", "scan", "idle"][..] } else { &["update", "scan"] };
     let run = |name: &str, seed: &[u8], same_world| PlannedRun {
         name: name.to_owned(),
         seed: Digest::of(seed).to_string(),
         same_world,
         network: name != "C",
         configured: true,
-        phases: phases.iter().map(|(phase, _)| (*phase).to_owned()).collect(),
+        phases: phases.iter().map(|phase| (*phase).to_owned()).collect(),
     };
     let mut runs =
         vec![run("A1", b"first", false), run("A2", b"first", true), run("B", b"second", false)];
@@ -273,8 +279,11 @@ fn campaign(scene: Scene) -> Campaign {
     }
 }
 
-/// The phases, each with its process.
-const PHASES: [(&str, u32); 3] = [("update", 10), ("scan", 20), ("idle", 20)];
+/// The commands: phase, number in it, process.
+const PHASES: [(&str, u32, u32); 4] =
+    [("update", 0, 10), ("scan", 0, SET_UP), ("scan", 1, 20), ("idle", 0, 20)];
+/// The process of the set-up command.
+const SET_UP: u32 = 30;
 
 fn environment() -> Environment {
     Environment {
@@ -294,7 +303,8 @@ fn inventory() -> Vec<InventoryFile> {
         bytes: 1,
         sha256: Digest::of(path.as_bytes()).to_string(),
     };
-    vec![file("/usr/bin/toy-update"), file("/usr/bin/toy-scan")]
+    // The helper is in no domain.
+    vec![file("/usr/bin/toy-update"), file("/usr/bin/toy-scan"), file("/usr/bin/toy-helper")]
 }
 
 fn actor(pid: u32) -> Actor {
@@ -330,11 +340,14 @@ fn lab(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
         .collect();
     let mut placed = placed.into_iter();
     placed.next().into_iter().for_each(|canary| mark(1, canary));
-    for (phase, pid) in PHASES.iter().filter(|(phase, _)| run.phases.iter().any(|p| p == phase)) {
-        let (phase, process) = ((*phase).to_owned(), process(*pid));
-        mark(2, What::StepStarted { phase: phase.clone(), step: 0, argv: Vec::new(), process });
+    for &(phase, step, pid) in
+        PHASES.iter().filter(|(phase, ..)| run.phases.iter().any(|p| p == phase))
+    {
+        let (phase, process) = (phase.to_owned(), process(pid));
+        let until_ns = if pid == SET_UP { sample.set_up_until_ns } else { 900 };
+        mark(2, What::StepStarted { phase: phase.clone(), step, argv: Vec::new(), process });
         let outcome = Outcome::Exited(0);
-        mark(900, What::StepEnded { phase, step: 0, outcome, expected: true });
+        mark(until_ns, What::StepEnded { phase, step, outcome, expected: true });
     }
     placed.for_each(|canary| mark(901, canary));
     if scene.whole {
@@ -458,7 +471,7 @@ fn overlay(sample: &Sample) -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Overlay).expect("memory");
     let canaries = CANARIES[..sample.canaries].iter().filter(|_| !sample.misses(Source::Overlay));
     let canaries = canaries.map(|(token, _)| (format!("/var/tmp/{token}"), *token));
-    let own = [("/var/lib/toy/db".to_owned(), "db")];
+    let own = [("/var/lib/toy/db".to_owned(), "db"), ("/run/toy/made".to_owned(), "made")];
     let own = own.into_iter().filter(|_| !sample.blind.contains(&Source::Overlay));
     for (path, content) in canaries.chain(own) {
         let what = What::Differs {

@@ -174,6 +174,35 @@ fn a_field_that_is_not_claimed_breaks_n3() {
 }
 
 #[test]
+fn what_the_set_up_writes_is_the_customers_and_is_named() {
+    let results = results(honest);
+    let check = results.checks.iter().find(|check| check.id == "W1").unwrap();
+    assert_eq!(check.state, State::Kept, "{:?}", check.findings);
+    assert!(check.blind.iter().any(|words| words.contains("/run/toy/made")), "{:?}", check.blind);
+}
+
+#[test]
+fn what_the_set_up_leaves_running_is_the_products() {
+    let results = results(|_, sample| sample.set_up_until_ns = 5);
+    assert_eq!(state(&results, "W1"), State::Broken);
+}
+
+#[test]
+fn a_file_of_the_product_is_bound_in_the_set_up_too() {
+    let results = results(|_, sample| {
+        sample.sensor.push((30, executed("/usr/bin/toy-helper")));
+        sample.sensor.push((30, opened("/etc/cron.d/toy", WRITE)));
+    });
+    assert_eq!(state(&results, "W1"), State::Broken);
+}
+
+#[test]
+fn a_set_up_that_sends_is_held_against_the_claims() {
+    let results = results(|_, sample| sample.sensor.extend(sends(30, 10)));
+    assert_eq!(state(&results, "N1"), State::Broken);
+}
+
+#[test]
 fn a_product_that_reads_nothing_earns_nothing() {
     let results = results(|_, sample| {
         sample

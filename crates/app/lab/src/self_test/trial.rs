@@ -69,6 +69,17 @@ impl Trial {
         }
     }
 
+    /// Whether it passes days on a hastened clock, which no preloaded library brings to a static
+    /// program.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.specimen.course == Course::Idle && !self.is_beyond_the_clock()
+    }
+
+    /// Whether what the specimen does comes later than the lab can make it.
+    pub(crate) fn is_beyond_the_clock(&self) -> bool {
+        self.specimen.expectation.late_when_static && self.build == Build::Static
+    }
+
     /// Assays it and judges the bundle, which stays only where something is wrong, or where the
     /// caller named a folder.
     ///
@@ -127,7 +138,7 @@ impl Trial {
                 command.arg(option).arg(path);
             }
         }
-        if self.specimen.course != Course::Idle {
+        if !self.is_idle() {
             command.args(["--idle-seconds", "1"]);
         }
         let stdout = said.try_clone().into_diagnostic()?;

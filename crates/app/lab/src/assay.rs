@@ -50,7 +50,7 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // What can be told now is told before anything is begun.
-    scenario::scenario(arguments)?;
+    scenario::scenario(arguments, None)?;
     furnish::are_there(&run::filled_for_lab(&product, arguments)?)?;
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;

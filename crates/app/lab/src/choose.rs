@@ -7,7 +7,7 @@ use watchglass_claims::Product;
 use watchglass_events::Tier;
 use watchglass_evidence::Choice;
 use watchglass_sensor::bpf;
-use watchglass_world::PreparedRoot;
+use watchglass_world::{PreparedRoot, Sockets};
 
 use crate::cli::{Assay, TierChoice};
 use crate::{in_place, probe};
@@ -127,9 +127,9 @@ fn in_place_choices(product: &Product) -> Vec<Choice> {
         let why = "in place nothing is given beyond the default";
         choices.push(choice("privileges of the product file are not given", why));
     }
-    if let Some(why) = in_place::refuses_turning() {
-        let what = "every connection is refused";
-        choices.push(choice(what, &format!("sockets cannot be taken over for turning: {why}")));
+    if in_place::sockets() == Sockets::Sent {
+        let what = "the product's sockets are sent to the tracer, through a descriptor it can see";
+        choices.push(choice(what, "pidfd_getfd is refused here"));
     }
     choices
 }

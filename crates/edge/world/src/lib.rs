@@ -59,7 +59,7 @@ use std::process::ExitCode;
 
 pub use error::{RootError, WorldError};
 pub use filter::{Answer, RULES, Rule, TRACE_RECORD, TRACE_REFUSE, When};
-pub use in_place::{IN_PLACE_FOLDERS, sweep_in_place};
+pub use in_place::{IN_PLACE_CHANNEL, IN_PLACE_FOLDERS, Sockets, sweep_in_place};
 pub use layer::{Attributes, Layer, LayerBuilder, LayerError};
 pub use messages::Comparison;
 pub use plan::{Limits, Plan, Spawn, User};

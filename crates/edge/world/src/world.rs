@@ -26,7 +26,7 @@ use crate::names::WorldName;
 use crate::plan::{Plan, Spawn, User};
 use crate::root::Kind;
 use crate::wire::{Channel, MAX_MESSAGE};
-use crate::{ROLE_KEEPER, WorldError, capabilities, filter};
+use crate::{ROLE_KEEPER, Sockets, WorldError, capabilities, filter};
 
 /// A world that stands. Dropping it ends it.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub struct World {
     next_id: u32,
     uid_base: u32,
     scratch: Option<PathBuf>,
+    channel: Option<OwnedFd>,
 }
 
 /// A process of the world that the lab asked for.
@@ -69,7 +70,7 @@ impl World {
         let name = WorldName::fresh().map_err(WorldError::system("name of the world"))?;
         let mapping = Mapping::of_machine(&name);
         let blueprint = blueprint(plan, &name, mapping.ids())?;
-        Self::raise(plan, &name, &mapping, blueprint)
+        Self::raise(plan, &name, &mapping, blueprint, None)
     }
 
     /// Builds a world without namespaces, in a new folder of `parent`, which is gone with it. Its
@@ -79,7 +80,11 @@ impl World {
     ///
     /// # Errors
     /// As [`World::create`]; [`WorldError::Missing`] where the kernel has no Landlock.
-    pub fn create_in_place(plan: &Plan<'_>, parent: &Path) -> Result<Self, WorldError> {
+    pub fn create_in_place(
+        plan: &Plan<'_>,
+        parent: &Path,
+        sockets: Sockets,
+    ) -> Result<Self, WorldError> {
         let landlock = watchglass_sys::landlock::version();
         landlock.map_err(|error| WorldError::Missing {
             what: "Landlock".to_owned(),
@@ -93,8 +98,14 @@ impl World {
         let filter = filter::in_words(&in_place::program(&plan.traced_calls)?);
         let root = Root::InPlace(base);
         let blueprint = Blueprint { root, filter, cgroup: None, ..blueprint(plan, &name, ids)? };
-        let mut world = Self::raise(plan, &name, &Mapping::Single, blueprint)?;
+        let channel = match sockets {
+            Sockets::Taken => None,
+            Sockets::Sent => Some(Channel::pair().map_err(WorldError::system("socketpair"))?),
+        };
+        let (ours, theirs) = channel.map(|(ours, theirs)| (ours.into(), theirs.into())).unzip();
+        let mut world = Self::raise(plan, &name, &Mapping::Single, blueprint, theirs)?;
         world.scratch = Some(scratch);
+        world.channel = ours;
         Ok(world)
     }
 
@@ -103,6 +114,7 @@ impl World {
         name: &WorldName,
         mapping: &Mapping,
         blueprint: Blueprint,
+        subjects_channel: Option<OwnedFd>,
     ) -> Result<Self, WorldError> {
         let (cgroup, uid_base) = (blueprint.cgroup.clone(), blueprint.ids.outside(0));
         let (channel, theirs) = Channel::pair().map_err(WorldError::system("socketpair"))?;
@@ -116,7 +128,7 @@ impl World {
             .spawn()
             .map_err(WorldError::system(format!("starting {}", program.display())))?;
         let mut guard = KeeperGuard(Some((keeper, channel)));
-        let built = guard.build(blueprint, plan, mapping);
+        let built = guard.build(blueprint, plan, mapping, subjects_channel.as_ref());
         match built {
             Ok((fds, message)) => {
                 Self::assemble(name.to_string(), guard, fds, message, cgroup, uid_base)
@@ -156,6 +168,7 @@ impl World {
             next_id: 0,
             uid_base,
             scratch: None,
+            channel: None,
         };
         world.await_up()?;
         Ok(world)
@@ -199,6 +212,12 @@ impl World {
     #[must_use]
     pub fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
+    }
+
+    /// The tracer's end of the channel through which the subject sends its sockets, where it does.
+    #[must_use]
+    pub fn channel(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.as_ref().map(AsFd::as_fd)
     }
 
     /// What this world lacks for want of rights, in words.
@@ -538,10 +557,14 @@ impl KeeperGuard {
         blueprint: Blueprint,
         plan: &Plan<'_>,
         mapping: &Mapping,
+        subjects_channel: Option<&OwnedFd>,
     ) -> Result<Built, WorldError> {
         let Some((keeper, channel)) = &mut self.0 else { return Err(WorldError::Ended) };
+        // The keeper takes the layer from the end.
+        let mut fds: Vec<BorrowedFd<'_>> = subjects_channel.map(AsFd::as_fd).into_iter().collect();
+        fds.push(plan.layer.descriptor());
         channel
-            .send(&ToKeeper::Build(Box::new(blueprint)), &[plan.layer.descriptor()])
+            .send(&ToKeeper::Build(Box::new(blueprint)), &fds)
             .map_err(WorldError::system("sending the plan"))?;
         loop {
             match channel.receive::<FromKeeper>().map_err(WorldError::system("the keeper"))? {

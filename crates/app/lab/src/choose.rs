@@ -96,7 +96,7 @@ fn rights(arguments: &Assay, product: &Product) -> Result<(Rights, String)> {
         let name = &product.product.name;
         return Err(Unavailable(format!("no world for {name} can be had here: {why}")).into());
     }
-    if rustix::process::geteuid().is_root() {
+    if watchglass_world::is_root_of_machine() {
         return Ok((Rights::Root, "a world was built and joined to a fake internet".to_owned()));
     }
     Ok((Rights::UserNamespace, "not started as root".to_owned()))

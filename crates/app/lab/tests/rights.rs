@@ -28,6 +28,8 @@ const NOBODY: u32 = 65534;
 enum Cage {
     /// An ordinary user.
     User,
+    /// An ordinary user with a range of users.
+    Range,
     /// An ordinary user without capabilities, who may make no namespace, mount nothing, and load
     /// nothing into the kernel.
     Container,
@@ -173,6 +175,9 @@ fn caged<T: Send + 'static>(cage: Cage, act: impl FnOnce() -> T + Send + 'static
 /// Gives up this thread's rights.
 fn enter(cage: Cage) {
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    if cage == Cage::Range {
+        grant_a_range();
+    }
     if cage != Cage::DockerRoot {
         rustix::thread::set_thread_groups(&[]).expect("no groups");
         rustix::thread::set_thread_res_gid(gid, gid, gid).expect("another group");
@@ -181,13 +186,27 @@ fn enter(cage: Cage) {
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).expect("no capability");
-    if cage != Cage::User {
+    if !matches!(cage, Cage::User | Cage::Range) {
         rustix::thread::set_no_new_privs(true).expect("no new privileges");
         let more: &[u32] = if cage == Cage::Container { &[] } else { &[PIDFD_GETFD] };
         seccomp::install(&container(more)).expect("a filter");
         // A cage with a hole would prove nothing.
         let unshared = watchglass_sys::namespace::unshare(rustix::thread::UnshareFlags::NEWUSER);
         assert!(unshared.is_err(), "the cage has a hole");
+    }
+}
+
+/// Shows this thread, and whom it starts, other `/etc/subuid` and `/etc/subgid`.
+fn grant_a_range() {
+    use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+    watchglass_sys::namespace::unshare(rustix::thread::UnshareFlags::NEWNS).expect("mounts");
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    mount_change("/", private).expect("mounts of its own");
+    let range = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::set_permissions(range.path(), std::fs::Permissions::from_mode(0o644)).expect("set");
+    std::fs::write(range.path(), format!("{NOBODY}:1200000000:65536\n")).expect("written");
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        mount_bind(range.path(), path).expect("mounted");
     }
 }
 
@@ -264,9 +283,23 @@ fn everything_ran(place: &Place, run: &str) {
 
 #[test]
 fn an_ordinary_user_gets_a_verdict_in_a_user_namespace() {
-    let name = "an_ordinary_user_gets_a_verdict_in_a_user_namespace";
+    gets_a_verdict("an_ordinary_user_gets_a_verdict_in_a_user_namespace", Cage::User);
+}
+
+/// The subject's users are then others than the lab's, who has to look at them all the same.
+#[test]
+fn an_ordinary_user_with_a_range_gets_a_verdict() {
+    let name = "an_ordinary_user_with_a_range_gets_a_verdict";
+    let files = ["/usr/bin/newuidmap", "/etc/subuid", "/etc/subgid"];
+    if files.iter().any(|file| !Path::new(file).exists()) {
+        return skip(name, "needs newuidmap, /etc/subuid and /etc/subgid");
+    }
+    gets_a_verdict(name, Cage::Range);
+}
+
+fn gets_a_verdict(name: &str, cage: Cage) {
     let Some(place) = Place::new(name) else { return };
-    let output = place.assay(Cage::User, "reference.toml", &["--runs", "A1,A2,B,C"]);
+    let output = place.assay(cage, "reference.toml", &["--runs", "A1,A2,B,C"]);
     let said = String::from_utf8_lossy(&output.stderr);
     if first_line(&said).contains("in place") {
         return skip(name, first_line(&said));

@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 
 use crate::packages::{self, Need};
 use crate::place::{Place, forget_cargo, succeed};
+use crate::specimens::{Profile, build_static};
 use crate::trouble::Trouble;
 
 /// Sets up what is missing, builds, and becomes `watchglass assay`, so that its signals and its
@@ -20,6 +21,9 @@ use crate::trouble::Trouble;
 pub(crate) fn run(place: &Place, arguments: Vec<OsString>) -> Result<ExitCode, Trouble> {
     packages::provide(&[Need::Build, Need::Assay]);
     build(place)?;
+    if arguments.iter().any(|argument| argument == SELF_TEST) {
+        build_static(place, Profile::Release)?;
+    }
     let program = place.target().join("release/watchglass");
     let mut command = Command::new(&program);
     command.arg("assay").args(with_product(place.root(), arguments));
@@ -64,13 +68,16 @@ fn known_product(root: &Path, name: &OsStr) -> Option<PathBuf> {
 }
 
 fn needs_no_product(argument: &OsString) -> bool {
-    ["--self-test", "--help", "-h"].iter().any(|option| argument == option)
+    [SELF_TEST, "--help", "-h"].iter().any(|option| argument == option)
 }
 
 fn default_products(root: &Path) -> [OsString; 3] {
     let product = |name: &str| root.join("products").join(name).into();
     [product("clamav.toml"), "--or-else".into(), product("reference.toml")]
 }
+
+/// What asks for the lab's own proof, which also wants the specimens as static programs.
+const SELF_TEST: &str = "--self-test";
 
 /// Packages to build for an assay.
 const APPS: &[&str] =

@@ -18,6 +18,7 @@ mod measure;
 mod packages;
 mod place;
 mod rooms;
+mod specimens;
 mod trouble;
 
 use std::process::ExitCode;

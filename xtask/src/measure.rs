@@ -1,6 +1,7 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -39,11 +40,18 @@ struct Measure {
 }
 
 /// Every measurement: add a row, and a function that takes it.
-const MEASURES: &[Measure] = &[Measure {
-    name: "house",
-    what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
-    take: house,
-}];
+const MEASURES: &[Measure] = &[
+    Measure {
+        name: "house",
+        what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
+        take: house,
+    },
+    Measure {
+        name: "kills",
+        what: "assays killed at random moments of their life, and what of each was left behind",
+        take: kills,
+    },
+];
 
 fn house(place: &Place) -> Result<Value, Trouble> {
     let folder = place.target().join("measure-house");
@@ -61,6 +69,24 @@ fn house(place: &Place) -> Result<Value, Trouble> {
     let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     std::fs::remove_dir_all(&folder).map_err(Trouble::file(&folder))?;
     Ok(json!({ "build_seconds": seconds }))
+}
+
+/// Kills so many assays; the test fails at the first of which anything is left.
+const KILLS: &str = "50";
+
+fn kills(place: &Place) -> Result<Value, Trouble> {
+    let test = "kills::random_kills_of_the_lab_leave_nothing";
+    let mut cargo = place.cargo(["test", "-p", "watchglass-lab", "--test", "faults"]);
+    cargo.arg("--target-dir").arg(place.target()).args(["--", "--exact", test, "--nocapture"]);
+    cargo.env("WATCHGLASS_TEST_KILLS", KILLS).env("WATCHGLASS_STRICT", "1");
+    let said = output(&mut cargo)?;
+    let said = String::from_utf8_lossy(&said);
+    let mut stages: BTreeMap<&str, u64> = BTreeMap::new();
+    for line in said.lines().filter(|line| line.contains("kill ")) {
+        let stage = line.rsplit_once(" ms, ").map_or(line, |(_, stage)| stage);
+        *stages.entry(stage).or_default() += 1;
+    }
+    Ok(json!({ "kills": stages.values().sum::<u64>(), "stages": stages, "left_behind": 0 }))
 }
 
 fn write_result(place: &Place, measure: &Measure, figures: &Value) -> Result<(), Trouble> {

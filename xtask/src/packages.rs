@@ -236,7 +236,8 @@ fn may_install() -> bool {
     is_root() && find_program("apt-get").is_some()
 }
 
-fn is_root() -> bool {
+/// Whether the chore runs as root.
+pub(crate) fn is_root() -> bool {
     // The owner of our own process's folder is the effective user: no `unsafe`, no further crate.
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|facts| facts.uid() == 0)

@@ -6,6 +6,7 @@
 mod deny;
 mod report;
 mod runner;
+mod self_test;
 mod steps;
 
 use std::process::{Command, ExitCode};

@@ -2,7 +2,8 @@
 //!
 //! A test that cannot run here prints `skipped: NAME: WHY` on stderr and returns, or panics where
 //! `WATCHGLASS_STRICT=1` is set. To its runner it has passed; here it is taken out of the passed
-//! and counted as skipped. A test marked `#[ignore]` is skipped as well.
+//! and counted as skipped. A test marked `#[ignore]` is skipped as well; subjects that other tests
+//! start and measurements are marked so too, and are named as what they are instead.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, PipeReader};
@@ -61,7 +62,7 @@ fn nextest(place: &Place, on_skip: OnSkip) -> Result<Outcome, Trouble> {
     if !status.success() && outcome.counts.failed == 0 {
         outcome.counts.failed = 1; // it did not come to running them
     }
-    outcome.skipped.extend(ignored(place)?.into_iter().filter(|skip| !is_no_test(&skip.name)));
+    outcome.add_ignored(ignored(place)?);
     Ok(outcome)
 }
 
@@ -132,9 +133,10 @@ impl LibtestLines {
         }
         let told = u64::try_from(self.told.len()).unwrap_or(u64::MAX);
         self.counts.passed = self.counts.passed.saturating_sub(told);
-        let ignored = self.ignored.into_iter().filter(|skip| !is_no_test(&skip.name));
-        let skipped = self.told.into_iter().chain(ignored).collect();
-        Outcome { counts: self.counts, skipped, remarks: Vec::new() }
+        let skipped = self.told.into_iter().collect();
+        let mut outcome = Outcome { counts: self.counts, skipped, remarks: Vec::new() };
+        outcome.add_ignored(self.ignored);
+        outcome
     }
 }
 
@@ -187,12 +189,19 @@ fn unescaped(text: &str) -> String {
     text.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&")
 }
 
-/// Whether something that is marked `#[ignore]` is no test that is left out: see [`NO_TESTS`].
-fn is_no_test(name: &str) -> bool {
-    NO_TESTS.iter().any(|(end, _)| name.ends_with(end))
+impl Outcome {
+    /// What is marked `#[ignore]` is skipped, or named where it leaves nothing untested.
+    fn add_ignored(&mut self, ignored: Vec<Skip>) {
+        for skip in ignored {
+            match NO_TESTS.iter().find(|(end, _)| skip.name.ends_with(end)) {
+                Some((_, what)) => self.remarks.push(format!("no test: {}: {what}", skip.name)),
+                None => self.skipped.push(skip),
+            }
+        }
+    }
 }
 
-/// What is marked `#[ignore]` and yet leaves nothing untested: ends of names, each with the reason.
+/// What is marked `#[ignore]` and yet leaves nothing untested: ends of names, each with what it is.
 /// Any other ignored test counts as skipped.
 const NO_TESTS: &[(&str, &str)] = &[
     ("lab_that_waits", "a subject that another test starts and kills"),
@@ -202,12 +211,6 @@ const NO_TESTS: &[(&str, &str)] = &[
     ("what_the_recording_costs", "a measurement"),
     ("measures_clamscan", "a measurement"),
     ("measures_grep", "a measurement"),
-    (
-        "a_root_of_packages_runs_its_product",
-        "minutes; the lab's tests run a product in such a root",
-    ),
-    ("names_a_package_that_does_not_exist", "minutes of download; asked for with a cache"),
-    ("the_inventory_names_every_file_of_the_product", "wants a cache; the lab's tests check I1"),
 ];
 
 /// Tests marked `#[ignore]`, by name: nextest only counts them.
@@ -276,6 +279,16 @@ test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out;
         let outcome = read(LIBTEST, false);
         assert_eq!(outcome.counts, Counts { passed: 13, failed: 1 });
         assert_eq!(outcome.skipped, [skip("c", "no namespaces here"), skip("b", "issue 7")]);
+    }
+
+    #[test]
+    fn subjects_and_measurements_are_named_and_other_ignored_tests_are_skips() {
+        let mut outcome = Outcome::default();
+        let why = "marked #[ignore]";
+        outcome.add_ignored(vec![skip("a::ptrace_subject::supervises", why), skip("b::t", why)]);
+        assert_eq!(outcome.skipped, [skip("b::t", why)]);
+        let named = "no test: a::ptrace_subject::supervises: a subject that other tests start";
+        assert_eq!(outcome.remarks, [named]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The list of checks. To add one, add a row.
 
-use super::{Outcome, deny};
+use super::{Outcome, deny, self_test};
 use crate::command::{OnSkip, RoomsAct};
 use crate::place::Place;
 use crate::rooms;
@@ -53,6 +53,7 @@ pub(super) const STEPS: &[Step] = &[
         ]),
     },
     Step { name: "tests", needs: &[], work: Work::AllTests },
+    Step { name: "self-test", needs: &["nft"], work: Work::Own(self_test::check) },
     Step { name: "doc tests", needs: &[], work: Work::Tests(&["--workspace", "--doc"]) },
     Step {
         name: "fuzz corpus",

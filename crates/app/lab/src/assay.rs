@@ -21,7 +21,7 @@ use crate::cli::{Assay, NetworkChoice};
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, in_place, output};
+use crate::{environment, furnish, in_place, output, scenario};
 
 /// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
@@ -36,7 +36,7 @@ pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
 fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product, instead)?;
-    let seed = seed(arguments)?;
+    let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
@@ -48,6 +48,9 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     if arguments.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
+    // What can be told now is told before anything is begun.
+    scenario::scenario(arguments, None)?;
+    furnish::are_there(&run::filled_for_lab(&product, arguments)?)?;
     let folder = folder(arguments, &product)?;
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
@@ -75,8 +78,9 @@ fn announce(
         .say(&format!("seed {}; give it with --seed to plant the same bait again", Digest(*seed)));
 }
 
-fn seed(arguments: &Assay) -> Result<[u8; 32]> {
-    match &arguments.seed {
+/// The seed that was given, or a fresh one.
+pub(crate) fn seed(given: Option<&str>) -> Result<[u8; 32]> {
+    match given {
         None => watchglass_store::random_seed().into_diagnostic(),
         Some(text) => Digest::parse(text)
             .map(|digest| digest.0)
@@ -87,7 +91,10 @@ fn seed(arguments: &Assay) -> Result<[u8; 32]> {
 /// The folder of the bundle: the one that was asked for, or a new one. It is made later, when
 /// nothing can stop the first run any more.
 fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
-    let folder = arguments.output.clone().map_or_else(|| free_name(&product.product.name), Ok)?;
+    let folder = arguments
+        .output
+        .clone()
+        .map_or_else(|| free_name(&format!("assay-{}", product.product.name)), Ok)?;
     if folder.join(watchglass_evidence::ENVELOPE).exists() {
         let help = "give another folder with -o, or move this one away";
         return Err(miette!(help = help, "{} holds a finished bundle", folder.display()));
@@ -98,14 +105,28 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
+    can_be_made(&folder)?;
     Ok(folder)
 }
 
-fn free_name(product: &str) -> Result<PathBuf> {
+/// A folder that cannot be written is told before the root is made, not a minute later.
+fn can_be_made(folder: &Path) -> Result<()> {
+    let whole = std::path::absolute(folder).into_diagnostic()?;
+    let Some(nearest) = whole.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    if !nearest.is_dir() {
+        return Err(miette!("{} is no folder", nearest.display()));
+    }
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, wanted).into_diagnostic().wrap_err_with(|| {
+        format!("cannot write to {}; name another folder with -o", nearest.display())
+    })
+}
+
+/// A folder here that does not exist yet, with plain letters and a number if need be.
+pub(crate) fn free_name(wanted: &str) -> Result<PathBuf> {
     let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-    let base: String = product.chars().map(plain).collect();
-    let names = (1_u32..1000)
-        .map(|n| if n == 1 { format!("assay-{base}") } else { format!("assay-{base}-{n}") });
+    let base: String = wanted.chars().map(plain).collect();
+    let names = (1_u32..1000).map(|n| if n == 1 { base.clone() } else { format!("{base}-{n}") });
     let free = names.map(PathBuf::from).find(|path| !path.exists());
     free.ok_or_else(|| miette!("a thousand bundles lie here; name one with -o"))
 }
@@ -158,7 +179,7 @@ fn make(
     let cancelled = cancellation()?;
     let root = prepared(arguments, product, chosen, &cancelled, progress)?;
     watchglass_store::make_folder(folder).into_diagnostic()?;
-    let campaign = resume(folder, campaign)?;
+    let campaign = resume(folder, campaign, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     write(
@@ -166,7 +187,7 @@ fn make(
         "environment.json",
         &to_canonical(&environment::environment()).into_diagnostic()?,
     )?;
-    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
         arguments,
@@ -230,8 +251,9 @@ fn names(group: &[PlannedRun]) -> String {
     group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An assay that broke off keeps its seeds; anything else in its plan must be the same.
-fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and the
+/// product file too once something was recorded.
+fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> {
     let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
@@ -240,14 +262,18 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
-    if same {
+    let recorded = folder.join("runs").exists();
+    let same_product =
+        std::fs::read(folder.join("product.toml")).is_ok_and(|text| text == product.as_bytes());
+    if same && (same_product || !recorded) {
         Ok(before)
     } else {
-        Err(miette!("{} holds an assay with another plan", folder.display()))
+        let help = "give another folder with -o, or remove this one";
+        Err(miette!(help = help, "{} holds an assay with another plan", folder.display()))
     }
 }
 
-fn cancellation() -> Result<Arc<AtomicBool>> {
+pub(crate) fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second Ctrl-C ends the lab at once; the keeper of the world then clears up.

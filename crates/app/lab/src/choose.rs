@@ -86,11 +86,13 @@ fn name(rights: Rights) -> &'static str {
 /// Finds out by building a world.
 fn rights(arguments: &Assay, product: &Product) -> Result<(Rights, String)> {
     if arguments.in_place {
-        require_own(arguments, product)?;
+        if !is_own(arguments, product) && !arguments.r#unsafe {
+            return Err(not_own(product));
+        }
         return Ok((Rights::InPlace, "asked for".to_owned()));
     }
     if let Err(why) = probe::world() {
-        if in_place::may_run(product) || arguments.r#unsafe {
+        if is_own(arguments, product) || arguments.r#unsafe {
             return Ok((Rights::InPlace, format!("no world can be had: {why}")));
         }
         let name = &product.product.name;
@@ -109,15 +111,17 @@ fn check_root(product: &Product, cache: &Path) -> Result<()> {
         .map_err(|why| Unavailable(format!("the root of {name} cannot be made: {why}")).into())
 }
 
-fn require_own(arguments: &Assay, product: &Product) -> Result<()> {
-    if in_place::may_run(product) || arguments.r#unsafe {
-        return Ok(());
-    }
-    Err(miette!(
+/// The lab's own programs are those beside it, not those of a folder that somebody names.
+fn is_own(arguments: &Assay, product: &Product) -> bool {
+    arguments.specimens.is_none() && in_place::may_run(product)
+}
+
+fn not_own(product: &Product) -> miette::Report {
+    miette!(
         help = "`--unsafe` runs it all the same, as your own user and beside your own processes",
         "{} is not the lab's own: in place only the specimens and the reference product run",
         product.product.name
-    ))
+    )
 }
 
 fn in_place_choices(product: &Product) -> Vec<Choice> {

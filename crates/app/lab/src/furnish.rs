@@ -100,10 +100,23 @@ pub(crate) fn installed(product: &Product) -> &[InstalledFile] {
     }
 }
 
+/// Insists that every file which the product file installs can be read.
+pub(crate) fn are_there(product: &Product) -> Result<()> {
+    let open = |file: &InstalledFile| {
+        let opened = std::fs::File::open(&file.from).into_diagnostic();
+        opened.map(drop).wrap_err_with(|| unreadable(file))
+    };
+    installed(product).iter().try_for_each(open)
+}
+
+fn unreadable(file: &InstalledFile) -> String {
+    format!("cannot read {}, which the product file installs", file.from)
+}
+
 fn install(layer: &mut LayerBuilder, file: &InstalledFile) -> Result<()> {
     let content = std::fs::read(Path::new(&file.from))
         .into_diagnostic()
-        .wrap_err_with(|| format!("cannot read {}, which the product file installs", file.from))?;
+        .wrap_err_with(|| unreadable(file))?;
     layer.put(&file.to, &content, Attributes::of_root(file.mode)).into_diagnostic()
 }
 

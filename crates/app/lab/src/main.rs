@@ -21,6 +21,7 @@ mod progress;
 mod recording;
 mod run;
 mod scenario;
+mod self_test;
 mod specimens;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
             let entered = watchglass_world::enter_range_of_users();
             entered.into_diagnostic().and_then(|_| assay::assay(&arguments))
         }
+        cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
         cli::Command::Events(arguments) => output::events(&arguments),

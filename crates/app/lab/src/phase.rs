@@ -60,6 +60,13 @@ impl Stage<'_> {
     /// Nothing of a phase outlives it. Only then is a pipe's end certain: a daemon that a command
     /// left behind may hold it.
     fn leave(&mut self, phase: &Phase) -> Result<()> {
+        let outlived = self.world.processes().len();
+        if outlived > 0 {
+            let name = &phase.name;
+            self.log.note(format!(
+                "Processes that outlived phase {name} and were killed: {outlived}."
+            ))?;
+        }
         let killed = self.world.kill_rest().into_diagnostic();
         for (step, stdout, stderr) in std::mem::take(&mut self.heard) {
             for (descriptor, listener) in [(1, stdout), (2, stderr)] {
@@ -203,6 +210,8 @@ impl Stage<'_> {
 
     fn give_up(&mut self, running: &Running) -> Result<Outcome> {
         self.signal(running.id, Signal::Kill)?;
+        // Who dies of this has not outlived the phase.
+        let _ = self.world.outcome(running.id, GRACE).into_diagnostic()?;
         Ok(Outcome::TimedOut)
     }
 

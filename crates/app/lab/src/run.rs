@@ -10,7 +10,7 @@ use watchglass_bait::{Bait, Identity};
 use watchglass_checks::{plant, values_of};
 use watchglass_claims::{Install, Phase, Product};
 use watchglass_events::log::LogWriter;
-use watchglass_events::{Name, Process, Source, Tier, What};
+use watchglass_events::{Name, Outcome, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
     Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings, Turn,
@@ -50,14 +50,30 @@ struct Place {
     update_server: Option<Host>,
 }
 
-/// Whether a group was recorded to its end in an assay that broke off.
+/// Whether a group was recorded to its end in an assay that broke off. The log of a run that was
+/// interrupted is sealed too, so that it can be read; the run is made again.
 pub(crate) fn is_done(folder: &Path, group: &[PlannedRun]) -> bool {
     group.iter().all(|run| {
         let log = std::fs::read(folder.join("runs").join(&run.name).join("lab.log"));
         let log = log.ok().and_then(|bytes| watchglass_events::log::parse(&bytes).ok());
-        let ends = |what: &What| matches!(what, What::SourceEnded { of: Source::Lab, .. });
-        log.is_some_and(|log| log.cut.is_none() && log.events.iter().any(|event| ends(&event.what)))
+        log.is_some_and(|log| {
+            let any = |is: &dyn Fn(&What) -> bool| log.events.iter().any(|event| is(&event.what));
+            let every_phase = run.phases.iter().all(|name| any(&|what| ends_phase(what, name)));
+            log.cut.is_none() && any(&ends_run) && every_phase && !any(&is_interruption)
+        })
     })
+}
+
+fn ends_run(what: &What) -> bool {
+    matches!(what, What::SourceEnded { of: Source::Lab, .. })
+}
+
+fn ends_phase(what: &What, name: &str) -> bool {
+    matches!(what, What::StepEnded { phase, .. } if phase == name)
+}
+
+fn is_interruption(what: &What) -> bool {
+    matches!(what, What::StepEnded { outcome: Outcome::Interrupted, .. })
 }
 
 /// Makes the runs of a group, one after another, in one world.
@@ -78,7 +94,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let values = values_of(&identity, &folder, &specimens::folder()?);
+    let values = values_of(&identity, &folder, &specimens::folder_of(setting.arguments)?);
     let product = setting.product.fill(&values).into_diagnostic()?;
     let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
@@ -124,13 +140,13 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 
 /// The product with the placeholders that do not differ from run to run filled in; the others stand
 /// for nothing.
-pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
-    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+pub(crate) fn filled_for_lab(product: &Product, arguments: &Assay) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(&arguments.product)?);
     let values = watchglass_claims::Values {
         bait: nowhere.clone(),
         samples: nowhere,
         product: folder,
-        specimens: specimens::folder()?,
+        specimens: specimens::folder_of(arguments)?,
     };
     product.fill(&values).into_diagnostic()
 }
@@ -301,16 +317,22 @@ fn sensor(
     let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
     let disabled =
         ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
-    let options = bpf::Options {
+    let mut options = bpf::Options {
         disabled,
         world_root: Some(PathBuf::from(format!("/proc/{}/root", place.world.first_process()))),
         uid_base,
         ..bpf::Options::default()
     };
+    if blind("buffer") {
+        options.ring_bytes = SMALL_BUFFER_BYTES;
+    }
     let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?.1;
     let sensor = bpf::start(cgroup, log, &options).into_diagnostic().context("BPF")?;
     Ok(Box::new(sensor))
 }
+
+/// A buffer that any flood overflows, for tests of the loss.
+const SMALL_BUFFER_BYTES: u32 = 64 << 10;
 
 fn internet(
     setting: &Setting<'_>,

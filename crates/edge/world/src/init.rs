@@ -184,25 +184,33 @@ impl Init<'_> {
 
     /// Kills until nobody is left. A process that forks without end cannot outrun this: the kernel
     /// holds its list of processes still while it signals, and a fork with a deadly signal pending
-    /// fails.
+    /// fails. Thousands of processes take their time to go, so patience ends only when nobody does.
     fn kill_rest(&mut self) -> std::io::Result<()> {
-        let patience = Instant::now() + KILL_PATIENCE;
+        let longest = Instant::now() + KILL_LONGEST;
+        let mut patience = Instant::now() + KILL_PATIENCE;
         let mut left = true;
-        while left && Instant::now() < patience {
+        while left && Instant::now() < patience.min(longest) {
             // No process to signal is an answer that the next line finds out by itself.
             if self.start.users.is_some() {
                 let _ = signal_everyone_else(Signal::KILL);
             } else {
                 kill_descendants();
             }
-            left = match self.collect()? {
-                Collected::NoChildren => false,
-                Collected::One => true,
-                Collected::NoneYet => {
-                    std::thread::sleep(KILL_PAUSE);
-                    true
+            loop {
+                match self.collect()? {
+                    Collected::One if Instant::now() < longest => {
+                        patience = Instant::now() + KILL_PATIENCE;
+                    }
+                    Collected::One | Collected::NoneYet => break,
+                    Collected::NoChildren => {
+                        left = false;
+                        break;
+                    }
                 }
-            };
+            }
+            if left {
+                std::thread::sleep(KILL_PAUSE);
+            }
         }
         self.channel.send(&News::Alone { left }, &[])
     }
@@ -234,4 +242,6 @@ fn end_of(status: WaitStatus) -> End {
 
 /// A process in an uninterruptible wait can take its time; nothing in the world should.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// Where one has to be killed after the other, whoever forks can outrun it.
+const KILL_LONGEST: Duration = Duration::from_secs(60);
 const KILL_PAUSE: Duration = Duration::from_millis(1);

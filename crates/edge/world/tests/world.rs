@@ -26,9 +26,11 @@ mod roots;
 mod setting;
 #[path = "parts/steps.rs"]
 mod steps;
+#[path = "parts/traces.rs"]
+mod traces;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 type Test = (&'static str, fn());
@@ -52,21 +54,23 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (exact, ignored) = (has(&arguments, "--exact"), has(&arguments, "--ignored"));
+    let exact = has(&arguments, "--exact");
+    // Nothing is ignored here, and what asks for the ignored is told so.
+    let asked_for = if has(&arguments, "--ignored") { &[] } else { TESTS };
     if has(&arguments, "--list") {
-        for (name, _) in
-            TESTS.iter().copied().flatten().filter(|(name, _)| is_long(name) == ignored)
-        {
+        for (name, _) in asked_for.iter().copied().flatten() {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
+    if std::env::var_os(traces::VARIABLE).is_none() {
+        return run_marked();
+    }
     let wanted: Vec<_> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let chosen = TESTS.iter().copied().flatten().filter(|(name, _)| {
+    let chosen = asked_for.iter().copied().flatten().filter(|(name, _)| {
         let named = |part: &String| if exact { name == part } else { name.contains(part.as_str()) };
-        let asked = wanted.is_empty() && is_long(name) == ignored;
-        asked || wanted.iter().any(named)
+        wanted.is_empty() || wanted.iter().any(named)
     });
     let mut failed = Vec::new();
     for (name, test) in chosen {
@@ -82,12 +86,16 @@ fn main() -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn has(arguments: &[String], flag: &str) -> bool {
-    arguments.iter().any(|argument| argument == flag)
+/// Runs this program again with a mark in its environment, which everything that it starts has too.
+fn run_marked() -> ExitCode {
+    let status = Command::new("/proc/self/exe")
+        .args(std::env::args_os().skip(1))
+        .env(traces::VARIABLE, traces::Marks::fresh().mark)
+        .status()
+        .expect("this program");
+    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Tests that build roots of packages, minutes each: they run when asked for, with a cache named by
-/// `WATCHGLASS_TEST_CACHE`. A root of packages is under test in `crates/app/lab/tests` every time.
-fn is_long(name: &str) -> bool {
-    roots::NEED_A_CACHE.contains(&name)
+fn has(arguments: &[String], flag: &str) -> bool {
+    arguments.iter().any(|argument| argument == flag)
 }

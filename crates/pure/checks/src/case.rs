@@ -1,5 +1,7 @@
 //! The parts of a bundle, read and put side by side: what every check starts from.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 use watchglass_claims::Product;
 use watchglass_events::log::{self, Log, LogError};
@@ -121,9 +123,10 @@ impl Case {
         let campaign: Campaign = parts.document("campaign.json")?;
         let environment = parts.document("environment.json")?;
         let inventory_bytes = parts.get("inventory.jsonl")?;
-        let inventory = parse_lines(inventory_bytes)
+        let inventory: Vec<InventoryFile> = parse_lines(inventory_bytes)
             .map_err(|source| CaseError::Document { part: "inventory.jsonl".into(), source })?;
-        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product));
+        let brought = brought(&inventory);
+        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product, &brought));
         let runs = runs.collect::<Result<_, _>>()?;
         let digest = |bytes| watchglass_events::Digest::of(bytes).to_string();
         let (product_sha256, inventory_sha256) = (digest(text), digest(inventory_bytes));
@@ -154,6 +157,15 @@ impl Case {
     }
 }
 
+/// Paths of the files that came with the product.
+fn brought(inventory: &[InventoryFile]) -> HashSet<&str> {
+    let paths = inventory.iter().filter_map(|row| match row {
+        InventoryFile::File { path, .. } => Some(path.as_str()),
+        InventoryFile::Package(_) => None,
+    });
+    paths.collect()
+}
+
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 
 impl Parts<'_> {
@@ -181,6 +193,7 @@ impl Parts<'_> {
         plan: &PlannedRun,
         campaign: &Campaign,
         product: &Product,
+        brought: &HashSet<&str>,
     ) -> Result<Run, CaseError> {
         let name = plan.name.as_str();
         let contradicts = |error: String| CaseError::Campaign(format!("run {name}: {error}"));
@@ -191,7 +204,7 @@ impl Parts<'_> {
         let lab = self.log(name, "lab.log")?;
         let mut sensor = self.log(name, "sensor.log")?;
         sensor.events.sort_by_key(|event| (event.at_ns, event.seq));
-        let processes = Processes::of(&lab.events, &sensor.events, &filled);
+        let processes = Processes::of(&lab.events, &sensor.events, &filled, brought);
         Ok(Run {
             plan: plan.clone(),
             claimed: Claimed::of(&filled).map_err(|error| contradicts(error.to_string()))?,

@@ -1,6 +1,6 @@
 //! Who the processes of a run are: program, domain, phase, and whether they are the product at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use watchglass_claims::Product;
 use watchglass_events::{Digest, Event, Name, Process, What};
@@ -43,8 +43,12 @@ pub(crate) struct Image {
 pub(crate) enum Role {
     /// The product's, or something that it started.
     Product,
-    /// A command that the product file gives for setting up, as the customer would.
-    SetUp,
+    /// A command that the product file gives for setting up, as the customer would. What it leaves
+    /// behind when it ends is no set-up any more.
+    SetUp {
+        /// When it ended, in the recorder's clock.
+        until_ns: u64,
+    },
     /// The lab's own canary.
     Canary,
     /// Nobody the lab started: a process that the sensor did not see being born.
@@ -65,13 +69,19 @@ pub(crate) struct Step {
 }
 
 impl Processes {
-    /// Follows every process from its birth through the programs it ran.
+    /// Follows every process from its birth through the programs it ran. `brought` are the files
+    /// that came with the product.
     #[must_use]
-    pub(crate) fn of(lab: &[Event], sensor: &[Event], product: &Product) -> Self {
+    pub(crate) fn of(
+        lab: &[Event],
+        sensor: &[Event],
+        product: &Product,
+        brought: &HashSet<&str>,
+    ) -> Self {
         let mut processes = Self { by_id: HashMap::new(), steps: steps(lab) };
         processes.roots(lab, product);
         for event in sensor {
-            processes.follow(event, product);
+            processes.follow(event, product, brought);
         }
         processes
     }
@@ -82,10 +92,11 @@ impl Processes {
         self.by_id.get(&process).map_or(Role::Stranger, |life| life.role)
     }
 
-    /// Whether the claims of the product file bind a process.
+    /// Whether the claims of the product file bind whom a process contacts. Setting up is laying
+    /// files in place: a set-up that sends would be a way around every claim.
     #[must_use]
     pub(crate) fn is_bound(&self, process: Process) -> bool {
-        matches!(self.role(process), Role::Product | Role::Stranger)
+        !matches!(self.role(process), Role::Canary)
     }
 
     /// Whether the claims bind what was done in an event. Between its birth and its `exec` a
@@ -94,7 +105,15 @@ impl Processes {
     pub(crate) fn binds(&self, event: &Event) -> bool {
         let Some(actor) = event.actor else { return false };
         let image = self.image_at(actor.process, event.at_ns);
-        self.is_bound(actor.process) && image.is_none_or(|image| !image.before_exec)
+        let is_the_labs = self.role(actor.process) == Role::Canary;
+        !is_the_labs && !self.sets_up(event) && image.is_none_or(|image| !image.before_exec)
+    }
+
+    /// Whether an event is of a set-up command before its end.
+    #[must_use]
+    pub(crate) fn sets_up(&self, event: &Event) -> bool {
+        let role = event.actor.map(|actor| self.role(actor.process));
+        matches!(role, Some(Role::SetUp { until_ns }) if event.at_ns <= until_ns)
     }
 
     /// The program that a process ran at a time.
@@ -126,10 +145,12 @@ impl Processes {
     fn roots(&mut self, lab: &[Event], product: &Product) {
         for event in lab {
             let (process, role, domain) = match &event.what {
-                What::StepStarted { phase, step, process, .. } => {
-                    let phase = product.phases.iter().find(|candidate| candidate.name == *phase);
+                What::StepStarted { phase: phase_name, step, process, .. } => {
+                    let mut phases = product.phases.iter();
+                    let phase = phases.find(|candidate| candidate.name == *phase_name);
                     let set_up = phase.is_some_and(|phase| (*step as usize) < phase.setup.len());
-                    let role = if set_up { Role::SetUp } else { Role::Product };
+                    let until_ns = self.end_of(phase_name, *step, event.at_ns);
+                    let role = if set_up { Role::SetUp { until_ns } } else { Role::Product };
                     (*process, role, phase.map(|phase| phase.domain.clone()))
                 }
                 What::CanaryPlaced { process, .. } => (*process, Role::Canary, None),
@@ -147,14 +168,22 @@ impl Processes {
         }
     }
 
-    fn follow(&mut self, event: &Event, product: &Product) {
+    /// When the command that began at this time ended.
+    fn end_of(&self, phase: &str, number: u32, from_ns: u64) -> u64 {
+        let began =
+            |step: &&Step| step.phase == phase && step.number == number && step.from_ns == from_ns;
+        self.steps.iter().find(began).map_or(u64::MAX, |step| step.to_ns)
+    }
+
+    fn follow(&mut self, event: &Event, product: &Product, brought: &HashSet<&str>) {
         let Some(actor) = event.actor else { return };
         match &event.what {
             What::Forked { child, .. } if *child != actor.process => {
                 self.born(*child, actor.process, event);
             }
             What::Executed { path, digest, .. } => {
-                self.ran(actor.process, event, path, *digest, product);
+                let is_brought = brought.contains(path.to_string().as_str());
+                self.ran(actor.process, event, (path, *digest), product, is_brought);
             }
             _ => {}
         }
@@ -174,9 +203,9 @@ impl Processes {
         &mut self,
         process: Process,
         event: &Event,
-        path: &Name,
-        digest: Option<Digest>,
+        (path, digest): (&Name, Option<Digest>),
         product: &Product,
+        is_brought: bool,
     ) {
         let inherited = self.image_at(process, event.at_ns).and_then(|image| image.domain.clone());
         let own = product.domain_of(path.as_bytes()).map(str::to_owned);
@@ -190,8 +219,9 @@ impl Processes {
         };
         let unborn = Life { role: Role::Stranger, images: Vec::new() };
         let life = self.by_id.entry(process).or_insert(unborn);
-        // A program of the product is bound by its claims even where the customer's set-up starts it.
-        if own.is_some() && life.role == Role::SetUp {
+        // A program of the product is bound by its claims even where the customer's set-up starts it,
+        // and so is one that a domain forgot to name.
+        if (own.is_some() || is_brought) && matches!(life.role, Role::SetUp { .. }) {
             life.role = Role::Product;
         }
         life.images.push(image);

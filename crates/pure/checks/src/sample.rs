@@ -41,6 +41,7 @@ run = ["toy-update"]
 [[phase]]
 name = "scan"
 domain = "scanner"
+setup = [["install", "--directory", "/run/toy"]]
 run = ["toy-scan", "{bait}"]
 [domain.scanner]
 programs = ["toy-scan"]
@@ -67,6 +68,8 @@ pub(crate) struct Sample {
     pub(crate) with_packets: bool,
     pub(crate) canary_in_sensor: bool,
     pub(crate) lost: u64,
+    /// When the set-up command ended, whose process is number 30.
+    pub(crate) set_up_until_ns: u64,
 }
 
 impl Sample {
@@ -78,10 +81,13 @@ impl Sample {
             with_packets: true,
             canary_in_sensor: true,
             lost: 0,
+            set_up_until_ns: 800,
         };
         sample.sensor.push((10, executed("/usr/bin/toy-update")));
         sample.sensor.extend(sends(10, REQUEST.len() as u64));
         sample.sensor.push((10, opened("/var/lib/toy/db", WRITE)));
+        sample.sensor.push((30, executed("/usr/bin/install")));
+        sample.sensor.push((30, opened("/run/toy/made", WRITE)));
         sample.sensor.push((20, executed("/usr/bin/toy-scan")));
         let (identity, bait) = plant(&seed, FILES).expect("a seed");
         for file in &bait.planned {
@@ -196,7 +202,8 @@ fn inventory() -> Vec<InventoryFile> {
         bytes: 1,
         sha256: Digest::of(path.as_bytes()).to_string(),
     };
-    vec![file("/usr/bin/toy-update"), file("/usr/bin/toy-scan")]
+    // The helper is in no domain.
+    vec![file("/usr/bin/toy-update"), file("/usr/bin/toy-scan"), file("/usr/bin/toy-helper")]
 }
 
 fn actor(pid: u32) -> Actor {
@@ -213,11 +220,12 @@ fn lab(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
     mark(0, What::RunStarted { run: run.name.clone(), unix_seconds: 0, tier: Tier::T1 });
     let expect = vec![Source::Tracepoint, Source::Overlay, Source::Gate, Source::Capture];
     mark(1, What::CanaryPlaced { token: TOKEN.to_owned(), process: process(5), expect });
-    for (phase, pid) in [("update", 10), ("scan", 20)] {
+    let set_up = ("scan", 0, 30, sample.set_up_until_ns);
+    for (phase, step, pid, until_ns) in [("update", 0, 10, 900), set_up, ("scan", 1, 20, 900)] {
         let (phase, process) = (phase.to_owned(), process(pid));
-        mark(2, What::StepStarted { phase: phase.clone(), step: 0, argv: Vec::new(), process });
+        mark(2, What::StepStarted { phase: phase.clone(), step, argv: Vec::new(), process });
         let outcome = Outcome::Exited(0);
-        mark(900, What::StepEnded { phase, step: 0, outcome, expected: true });
+        mark(until_ns, What::StepEnded { phase, step, outcome, expected: true });
     }
     let ended = |of, lost| What::SourceEnded {
         of,
@@ -272,7 +280,8 @@ fn flow(transport: Transport, to: [u8; 4], to_port: u16) -> Flow {
 
 fn overlay() -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Overlay).expect("memory");
-    for path in [format!("/var/tmp/{TOKEN}"), "/var/lib/toy/db".to_owned()] {
+    let made = "/run/toy/made".to_owned();
+    for path in [format!("/var/tmp/{TOKEN}"), "/var/lib/toy/db".to_owned(), made] {
         let what = What::Differs {
             digest: Some(Digest::of(TOKEN.as_bytes())),
             path: Name::from(path.as_str()),

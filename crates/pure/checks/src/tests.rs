@@ -69,6 +69,62 @@ fn a_scanner_that_sends_after_reading_breaks_r3() {
     assert_eq!(results.verdict.grade, 0);
 }
 
+/// The scanner itself asks for updates once it has read, with these header lines in this run.
+fn scanner_updates(sample: &mut Sample, lines: &str) {
+    let head = "GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/1\r\n";
+    sample.request = format!("{head}{lines}\r\n").into_bytes();
+    sample.sensor.retain(|(pid, what)| {
+        *pid != 10 || !matches!(what, What::Sent { .. } | What::Connected { .. })
+    });
+    sample.sensor.extend(sends(20, sample.request.len() as u64));
+}
+
+fn r3_seen_of(lines: impl Fn(&str) -> &'static str) -> (State, Vec<bool>) {
+    let results = results(|run, sample| scanner_updates(sample, lines(run)));
+    let refuted = results.seen.witnesses.iter().map(|path| path.refuted.is_some()).collect();
+    (state(&results, "R3-seen"), refuted)
+}
+
+#[test]
+fn a_path_over_which_every_world_says_the_same_is_refuted_and_yet_not_kept() {
+    let (state, refuted) = r3_seen_of(|_| "");
+    assert_eq!(state, State::Inconclusive);
+    assert!(!refuted.is_empty() && refuted.iter().all(|refuted| *refuted));
+}
+
+#[test]
+fn what_the_server_said_may_be_said_back() {
+    // The length of the server's answer is 2, which its head says.
+    let (state, _) = r3_seen_of(|run| if run == "A2" { "If-Match: 2\r\n" } else { "" });
+    assert_eq!(state, State::Inconclusive);
+}
+
+#[test]
+fn a_path_over_which_one_world_says_something_of_its_own_is_none() {
+    for own in ["X: 3\r\n", "X: 22\r\n", "User-Agent: toy/1\r\n", " 2: x\r\n"] {
+        let (state, _) = r3_seen_of(|run| if run == "A1" { own } else { "" });
+        assert_eq!(state, State::Broken, "{own}");
+    }
+}
+
+#[test]
+fn bytes_that_the_link_does_not_show_refute_nothing() {
+    let results = results(|_, sample| {
+        scanner_updates(sample, "");
+        sample.sensor.extend(sends(20, 10));
+    });
+    assert_eq!(state(&results, "R3-seen"), State::Broken);
+}
+
+#[test]
+fn a_stream_is_judged_by_the_claims_of_the_domain_that_sent_it() {
+    // The scanner claims nothing that it sends, whatever the updater claims towards the same host.
+    let results = results(|_, sample| scanner_updates(sample, ""));
+    let check = results.checks.iter().find(|check| check.id == "N3").unwrap();
+    assert_eq!(check.state, State::Broken);
+    assert!(check.findings.iter().any(|finding| finding.text.contains("User-Agent")));
+}
+
 #[test]
 fn a_read_write_or_program_beyond_the_claims_breaks_its_check() {
     let results = results(|_, sample| {
@@ -115,6 +171,35 @@ fn a_field_that_is_not_claimed_breaks_n3() {
         sample.sensor.extend(sends(10, sample.request.len() as u64));
     });
     assert_eq!(state(&results, "N3"), State::Broken);
+}
+
+#[test]
+fn what_the_set_up_writes_is_the_customers_and_is_named() {
+    let results = results(honest);
+    let check = results.checks.iter().find(|check| check.id == "W1").unwrap();
+    assert_eq!(check.state, State::Kept, "{:?}", check.findings);
+    assert!(check.blind.iter().any(|words| words.contains("/run/toy/made")), "{:?}", check.blind);
+}
+
+#[test]
+fn what_the_set_up_leaves_running_is_the_products() {
+    let results = results(|_, sample| sample.set_up_until_ns = 5);
+    assert_eq!(state(&results, "W1"), State::Broken);
+}
+
+#[test]
+fn a_file_of_the_product_is_bound_in_the_set_up_too() {
+    let results = results(|_, sample| {
+        sample.sensor.push((30, executed("/usr/bin/toy-helper")));
+        sample.sensor.push((30, opened("/etc/cron.d/toy", WRITE)));
+    });
+    assert_eq!(state(&results, "W1"), State::Broken);
+}
+
+#[test]
+fn a_set_up_that_sends_is_held_against_the_claims() {
+    let results = results(|_, sample| sample.sensor.extend(sends(30, 10)));
+    assert_eq!(state(&results, "N1"), State::Broken);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn witnesses(results: &Results) -> Markup {
             @if paths.is_empty() { p.verdict.kept { "None was seen: no process that can have held a planted file sent anything to the network." } }
             @for path in paths {
                 div.witness {
-                    p { "Run " (path.run) ": " (path.files) " planted files can have gone this way."
+                    p { "Run " (path.run) ": " (path.bait.len()) " planted files can have gone this way."
                         @if let Some(why) = &path.refuted { " Refuted: " (why) "." } }
                     div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::path(path)) }
                     (evidence(&path.evidence))

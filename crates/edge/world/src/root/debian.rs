@@ -1,6 +1,6 @@
 //! Roots of Debian packages, made by mmdebstrap(1) and kept in a cache.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -40,10 +40,38 @@ pub(super) fn prepare(
     if !folder.is_dir() {
         require_users()?;
         fs::create_dir_all(preparation.cache).map_err(RootError::io(preparation.cache))?;
-        build(&recipe, &folder, preparation)?;
+        let _turn = await_turn(preparation)?;
+        // Whoever was first may have made it.
+        if !folder.is_dir() {
+            check_known(packages, &ask("apt-cache", "apt", &policy_of(packages))?)?;
+            build(&recipe, &folder, preparation)?;
+        }
     }
     touch(&folder)?;
     Ok(PreparedRoot { kind: Kind::Folder(folder), key: Some(key), products: packages.to_vec() })
+}
+
+/// One root is made at a time in a cache, or several labs that want the same one would each make
+/// it. The lock is on the folder itself and goes with whoever holds it.
+fn await_turn(preparation: &mut Preparation<'_>) -> Result<File, RootError> {
+    let cache = preparation.cache;
+    let folder = File::open(cache).map_err(RootError::io(cache))?;
+    let mut said = false;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(folder),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(RootError::io(cache)(error)),
+        }
+        if preparation.cancel.load(Ordering::Relaxed) {
+            return Err(RootError::Cancelled);
+        }
+        if !said {
+            (preparation.progress)("another lab is making a root: waiting");
+            said = true;
+        }
+        std::thread::sleep(CANCEL_PERIOD);
+    }
 }
 
 /// What stands in the way of a root, as far as it can be told without making it.
@@ -228,8 +256,26 @@ fn apt_options(dump: &str) -> Vec<String> {
     dump.lines().filter(wanted).map(str::to_owned).collect()
 }
 
+fn policy_of(packages: &[String]) -> Vec<&str> {
+    ["policy", WITNESS].into_iter().chain(packages.iter().map(String::as_str)).collect()
+}
+
+/// A package that the machine's own lists do not have is told at once, and not when mmdebstrap has
+/// fetched them anew. A machine without lists leaves it to mmdebstrap.
+///
+/// apt-cache(8) policy prints nothing for an unknown name, and a block that begins with `NAME:` for
+/// any other, also for one that others provide.
+fn check_known(packages: &[String], policy: &str) -> Result<(), RootError> {
+    let has_lists = policy.lines().any(|line| line.ends_with(" Packages"));
+    let known = |name: &&String| policy.lines().any(|line| line.strip_suffix(':') == Some(name));
+    match packages.iter().find(|name| !known(name)) {
+        Some(package) if has_lists => Err(RootError::UnknownPackage { package: package.clone() }),
+        _ => Ok(()),
+    }
+}
+
 fn ask(tool: &'static str, package: &'static str, arguments: &[&str]) -> Result<String, RootError> {
-    let output = match Command::new(tool).args(arguments).output() {
+    let output = match Command::new(tool).args(arguments).env("LC_ALL", "C.UTF-8").output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(RootError::ToolMissing { tool, package });
         }
@@ -256,7 +302,8 @@ fn build(
     built
 }
 
-/// Two labs may make the same root at once: the first to finish wins.
+/// Labs on different machines may make the same root in a shared cache at once: the first to finish
+/// wins.
 fn finish(half_made: &Path, folder: &Path) -> Result<(), RootError> {
     match fs::rename(half_made, folder) {
         Err(_) if folder.is_dir() => range::remove(half_made).map_err(RootError::io(half_made)),
@@ -538,6 +585,8 @@ fn await_child_or_lab(child: Pid) -> io::Result<bool> {
 
 /// Beside what the product names: certificates for its connections, and the clock of idle phases.
 const EXTRA: [&str; 2] = ["ca-certificates", "libfaketime"];
+/// A package that every machine has, and that its lists name if it has any.
+const WITNESS: &str = "dpkg";
 /// Changes when roots are made in another way, so that older ones are not used.
 const FORMAT: &str = "watchglass root 1";
 /// Before the name of what is not finished, or no longer whole.
@@ -559,6 +608,18 @@ mod tests {
         let error =
             explain(&log(&["I: running", "E: Unable to locate package clamavv"]), Path::new("/c"));
         assert_eq!(error.to_string(), "no package `clamavv` in the machine's apt sources");
+    }
+
+    #[test]
+    fn an_unknown_package_is_told_by_the_machines_lists_where_it_has_any() {
+        let packages = log(&["clamav", "default-mta", "clamavv"]);
+        let known = "dpkg:\n  Candidate: 1\n        500 http://deb bookworm/main amd64 Packages\n\
+                     clamav:\n  Candidate: 1.4\ndefault-mta:\n  Candidate: (none)\n";
+        let error = check_known(&packages, known).expect_err("unknown");
+        assert!(matches!(&error, RootError::UnknownPackage { package } if package == "clamavv"));
+        assert!(check_known(&packages[..2], known).is_ok());
+        let no_lists = "dpkg:\n  Candidate: 1\n        100 /var/lib/dpkg/status\n";
+        assert!(check_known(&packages, no_lists).is_ok());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use watchglass_events::Outcome;
 
 use crate::Test;
-use crate::kills::Traces;
 use crate::setting::{Setting, finish, run, shell, spawn, start};
+use crate::traces::Marks;
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_fork_bomb_is_held_and_killed", a_fork_bomb_is_held_and_killed),
@@ -22,7 +22,6 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 fn a_fork_bomb_is_held_and_killed() {
-    let before = Traces::take();
     let Some(mut world) = Setting::host().world("fork bomb") else { return };
     let (spawn, _output) = spawn(&["perl", "-e", "while(1){ fork }"]);
     start(&mut world, spawn);
@@ -32,7 +31,7 @@ fn a_fork_bomb_is_held_and_killed() {
     world.kill_rest().expect("killed");
     assert!(world.processes().is_empty());
     world.end().expect("ended");
-    before.assert_same();
+    Marks::of_test(std::process::id()).assert_gone();
 }
 
 fn processes_are_limited_over_all_users() {
@@ -108,7 +107,6 @@ fn a_program_that_cannot_start_says_why() {
 }
 
 fn a_world_that_deletes_itself_comes_down() {
-    let before = Traces::take();
     let Some(mut world) = Setting::host().world("deletes itself") else { return };
     let (spawn, _output) = spawn(&["rm", "-rf", "--no-preserve-root", "/"]);
     let id = start(&mut world, spawn);
@@ -119,7 +117,7 @@ fn a_world_that_deletes_itself_comes_down() {
     world.difference(&mut |what| removed.push(what)).expect("compared");
     assert!(removed.len() > 10);
     world.end().expect("ended");
-    before.assert_same();
+    Marks::of_test(std::process::id()).assert_gone();
     assert!(std::path::Path::new("/usr/bin/true").exists(), "the machine's files are whole");
 }
 
@@ -142,7 +140,6 @@ fn kills_all_it_can() {
 }
 
 fn a_broken_plan_says_what_is_wrong() {
-    let before = Traces::take();
     let mut setting = Setting::host();
     setting.privileges.capabilities.push("CAP_NONSENSE".to_owned());
     let error = setting.create().expect_err("refused").to_string();
@@ -156,5 +153,5 @@ fn a_broken_plan_says_what_is_wrong() {
     let error = setting.create().expect_err("refused").to_string();
     assert!(error.contains("/etc/passwd/below"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(5));
-    before.assert_same();
+    Marks::of_test(std::process::id()).assert_gone();
 }

@@ -1,6 +1,5 @@
 //! Labs that die: nothing of their worlds remains.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -12,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Test;
 use crate::setting::{Setting, skip, spawn, start};
+use crate::traces::Marks;
 
 pub(crate) const TESTS: &[Test] = &[
     ("ten_random_kills_of_the_lab_leave_nothing", ten_random_kills_of_the_lab_leave_nothing),
@@ -24,81 +24,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 const ROLE: &str = "test-lab";
 const ROOT_ROLE: &str = "test-root-lab";
-/// How long the kernel may take to let go of what it was told to.
+/// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Everything a world could leave on the machine.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Traces {
-    namespaces: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    cgroups: BTreeSet<String>,
-    folders: BTreeSet<String>,
-}
-
-impl Traces {
-    pub(crate) fn take() -> Self {
-        let own = |process: &str| format!("/proc/{process}");
-        // Other tests' worlds may come and go on the machine; ours carry this program's name.
-        let mut namespaces = BTreeSet::new();
-        let program = fs::read_link("/proc/self/exe").expect("a program");
-        for entry in fs::read_dir("/proc").expect("processes").flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if fs::read_link(own(&name) + "/exe").is_ok_and(|exe| exe == program) {
-                for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
-                    let link = fs::read_link(format!("/proc/{name}/ns/{kind}"));
-                    namespaces.extend(link.map(|link| link.display().to_string()));
-                }
-            }
-        }
-        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
-        let folders = fs::read_dir("/tmp").into_iter().flatten().flatten();
-        Self {
-            namespaces,
-            mounts: mounts.lines().map(str::to_owned).collect(),
-            cgroups: cgroups(),
-            folders: folders
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .filter(|name| name.contains("watchglass"))
-                .collect(),
-        }
-    }
-
-    /// Waits a moment for the kernel, then insists.
-    pub(crate) fn assert_same(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut now = Self::take();
-        while now != *self && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-            now = Self::take();
-        }
-        assert_eq!(now.namespaces, self.namespaces);
-        assert_eq!(now.mounts, self.mounts);
-        assert_eq!(now.cgroups, self.cgroups);
-        assert_eq!(now.folders, self.folders);
-    }
-}
-
-/// Cgroups of this program's worlds. Those of other programs' worlds are not ours to count.
-fn cgroups() -> BTreeSet<String> {
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
-    let Some(mount) = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")) else {
-        return BTreeSet::new();
-    };
-    let mount = mount.split(' ').nth(1).expect("a mount point");
-    let entries = fs::read_dir(mount).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("watchglass-") && is_of_a_test(name)).collect()
-}
-
-/// Whether the name is a world's whose lab is dead or is this program.
-fn is_of_a_test(name: &str) -> bool {
-    let Some(pid) = name.split('-').nth(1).filter(|pid| pid.parse::<u32>().is_ok()) else {
-        return false;
-    };
-    let program = fs::read_link("/proc/self/exe").expect("a program");
-    !fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe != program)
-}
 
 /// The lab that is killed: makes worlds with busy subjects until it dies.
 pub(crate) fn run_lab(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
@@ -139,12 +66,7 @@ fn ten_random_kills_of_the_lab_leave_nothing() {
     }
     let times: u64 =
         std::env::var("WATCHGLASS_TEST_KILLS").map_or(10, |times| times.parse().expect("a number"));
-    let before = Traces::take();
-    let living = Setting::host().create().expect("a world");
-    let seen = Traces::take();
-    assert!(seen.namespaces.len() >= before.namespaces.len() + 6, "a living world leaves traces");
-    assert_eq!(seen.cgroups.len(), before.cgroups.len() + 1);
-    drop(living);
+    living_worlds_are_seen();
     for _ in 0..times {
         let mut random = [0; 2];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
@@ -152,18 +74,38 @@ fn ten_random_kills_of_the_lab_leave_nothing() {
         let wait = Duration::from_millis(u64::from(u16::from_le_bytes(random)) % 400);
         let mut lab = lab();
         std::thread::sleep(wait);
+        let mut marks = Marks::of_test(lab.id());
+        marks.note();
         lab.kill().expect("killed");
         lab.wait().expect("waited");
         eprintln!("  killed after {} ms", wait.as_millis());
-        before.assert_same();
+        marks.assert_gone();
     }
+}
+
+/// What finds nothing afterwards finds something now.
+fn living_worlds_are_seen() {
+    let mut marks = Marks::of_test(std::process::id());
+    let living = Setting::host().create().expect("a world");
+    marks.note();
+    let left = marks.left();
+    for look in ["process ", "root of", "network namespace of", "cgroup "] {
+        assert!(left.iter().any(|found| found.starts_with(look)), "not {look}: {left:#?}");
+    }
+    // Without a process, a namespace that somebody holds open still is found.
+    let held = fs::File::open(format!("/proc/{}/ns/mnt", living.first_process())).expect("held");
+    drop(living);
+    let left = marks.left();
+    let found = left.iter().any(|found| found.starts_with("mount namespace in a descriptor"));
+    assert!(found, "{left:#?}");
+    drop(held);
+    marks.assert_gone();
 }
 
 fn killed_while_it_makes_a_root() {
     if !needs_root("killed while it makes a root") {
         return;
     }
-    let before = Traces::take();
     let cache = tempfile::tempdir().expect("a folder");
     let count = || fs::read_dir(cache.path()).expect("a folder").count();
     let program = std::env::current_exe().expect("a program");
@@ -185,7 +127,7 @@ fn killed_while_it_makes_a_root() {
         assert!(Instant::now() < deadline, "the half-made root is removed");
         std::thread::sleep(Duration::from_millis(10));
     }
-    before.assert_same();
+    Marks::of_test(lab.id()).assert_gone();
     let marker = cache.path().display().to_string();
     let processes = fs::read_dir("/proc").expect("processes").flatten();
     let left = processes.filter(|entry| {
@@ -199,16 +141,15 @@ fn an_interrupted_lab_leaves_nothing() {
     if !needs_root("interrupted lab") {
         return;
     }
-    let before = Traces::take();
     let mut lab = lab();
     std::thread::sleep(Duration::from_millis(250));
+    let marks = Marks::of_test(lab.id());
     kill_process(Pid::from_child(&lab), Signal::INT).expect("interrupted");
     lab.wait().expect("waited");
-    before.assert_same();
+    marks.assert_gone();
 }
 
 fn a_killed_keeper_ends_the_world() {
-    let before = Traces::take();
     let Some(mut world) = Setting::host().world("killed keeper") else { return };
     let (spawn, _output) = spawn(&["sleep", "1000"]);
     start(&mut world, spawn);
@@ -221,7 +162,7 @@ fn a_killed_keeper_ends_the_world() {
     drop(world);
     wait_for_removal(&folder.join("subject"));
     wait_for_removal(&folder);
-    before.assert_same();
+    Marks::of_test(std::process::id()).assert_gone();
 }
 
 fn wait_for_removal(folder: &std::path::Path) {
@@ -233,7 +174,6 @@ fn wait_for_removal(folder: &std::path::Path) {
 }
 
 fn a_killed_first_process_ends_the_world() {
-    let before = Traces::take();
     let Some(mut world) = Setting::host().world("killed first process") else { return };
     let (spawn, _output) = spawn(&["sleep", "1000"]);
     start(&mut world, spawn);
@@ -241,14 +181,13 @@ fn a_killed_first_process_ends_the_world() {
     kill_process(first, Signal::KILL).expect("killed");
     assert!(world.wait(PATIENCE).is_err(), "the world is gone");
     drop(world);
-    before.assert_same();
+    Marks::of_test(std::process::id()).assert_gone();
 }
 
 fn sweep_removes_what_a_dead_lab_left() {
     if !needs_root("sweep") {
         return;
     }
-    let before = Traces::take();
     let cache = tempfile::tempdir().expect("a folder");
     // Process 1 lives, but was not started at tick 999999999.
     let name = "watchglass-1-999999999-00000000000000aa";
@@ -260,7 +199,7 @@ fn sweep_removes_what_a_dead_lab_left() {
         swept.contains(&name.to_owned()) && swept.contains(&format!("half-made-{name}")),
         "{swept:?}"
     );
-    before.assert_same();
+    assert!(!folder.exists());
 }
 
 fn cgroup_mount() -> std::path::PathBuf {

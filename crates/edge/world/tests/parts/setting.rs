@@ -10,6 +10,8 @@ use watchglass_claims::Privileges;
 use watchglass_events::Outcome;
 use watchglass_world::{Attributes, LayerBuilder, Limits, Plan, PreparedRoot, Spawn, User, World};
 
+use crate::traces::Marks;
+
 /// Longest time a test gives a command.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,6 +34,8 @@ impl Setting {
     pub(crate) fn host() -> Self {
         let mut layer = LayerBuilder::new().expect("a layer");
         layer.identity("glass", "0123456789abcdef0123456789abcdef").expect("an identity");
+        let mark = Marks::of_test(0).file();
+        layer.put(&mark, b"", Attributes::of_root(0o444)).expect("a mark");
         let limits = Limits { upper_bytes: 64 << 20, processes: 200, ..Limits::default() };
         let privileges = Privileges::default();
         Self { root: PreparedRoot::host(), layer, limits, privileges, traced_calls: Vec::new() }

@@ -7,7 +7,6 @@ use watchglass_events::{Change, Event, FileKind, Name, What};
 use super::{Draft, exercise};
 use crate::case::{Case, Run};
 use crate::claimed::covers;
-use crate::processes::Role;
 use crate::results::{CheckResult, Finding, State};
 
 /// R1: what does it read, and does it claim so?
@@ -88,6 +87,9 @@ pub(super) fn w1(case: &Case) -> CheckResult {
     let mut draft = Draft::new(case, "W1", "Q1", "Writes and residue")
         .reproduce("watchglass events BUNDLE/runs/A1/overlay.log")
         .dispute("Name the documentation that claims the path.");
+    if let Some(sentence) = set_up_in_words(case) {
+        draft = draft.blind(&sentence);
+    }
     let (mut exercised, mut cut) = (false, false);
     for run in judged(case) {
         cut |= run.overlay.cut.is_some();
@@ -260,11 +262,22 @@ fn residue(case: &Case, run: &Run, draft: &mut Draft) {
 
 /// Paths that the product file's own set-up commands made, as the customer would.
 pub(crate) fn made_by_set_up(run: &Run) -> BTreeSet<Name> {
-    let is_set_up = |event: &&Event| {
-        event.actor.is_some_and(|actor| run.processes.role(actor.process) == Role::SetUp)
-    };
-    let events = run.sensor.events.iter().filter(is_set_up);
+    let events = run.sensor.events.iter().filter(|event| run.processes.sets_up(event));
     events.flat_map(|event| written(&event.what)).cloned().collect()
+}
+
+/// What W1 takes as the customer's, so that a reader can tell whether it is.
+fn set_up_in_words(case: &Case) -> Option<String> {
+    let made: BTreeSet<Name> = judged(case).flat_map(made_by_set_up).collect();
+    let shown: Vec<String> = made.iter().take(MAX_SHOWN).map(Name::to_string).collect();
+    let more = if made.len() > shown.len() { " and others" } else { "" };
+    (!made.is_empty()).then(|| {
+        format!(
+            "What the product file's set-up commands wrote counts as the customer's, also where it \
+             differs on disk: {}{more}.",
+            shown.join(", ")
+        )
+    })
 }
 
 /// What goes beyond the claims, one finding for each program and path.
@@ -298,5 +311,7 @@ impl Beyond {
     }
 }
 
+/// Most paths that a sentence names.
+const MAX_SHOWN: usize = 10;
 /// Most rows that a finding cites.
 const MAX_ROWS: usize = 5;

@@ -49,6 +49,7 @@ pub(crate) fn record(
     let (product, text) = output::read_product(&arguments.product)?;
     real::allow(arguments.network, &product)?;
     let chosen = choose::choose(arguments, &product, instead)?;
+    crate::blind::check(arguments, chosen.tier)?;
     let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network != NetworkChoice::None;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);

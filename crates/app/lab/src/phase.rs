@@ -10,6 +10,7 @@ use watchglass_events::{Name, Outcome, What};
 use watchglass_sensor::Sensor;
 use watchglass_world::{Spawn, User, World};
 
+use crate::canaries::{Cage, Canaries};
 use crate::clock::{self, FastClock};
 use crate::recording::{LabLog, Listener, Printed};
 
@@ -33,6 +34,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) clock: Option<FastClock>,
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     pub(crate) tick: &'a mut dyn FnMut(u64),
+    pub(crate) canaries: &'a mut Canaries,
     /// What commands that have ended printed; empty at the beginning.
     pub(crate) heard: Vec<(u32, Listener, Listener)>,
 }
@@ -68,6 +70,9 @@ impl Stage<'_> {
     /// Nothing of a phase outlives it. Only then is a pipe's end certain: a daemon that a command
     /// left behind may hold it.
     fn leave(&mut self, phase: &Phase) -> Result<()> {
+        if !(self.is_cancelled)() {
+            self.canaries.end(&mut cage(self.world, self.sensor, self.log))?;
+        }
         let outlived = self.world.processes().len();
         if outlived > 0 {
             let name = &phase.name;
@@ -243,6 +248,10 @@ impl Stage<'_> {
                 clock.keep(self.world, self.log)?;
             }
             (self.tick)(self.sensor.recorded());
+            // A canary's own flow would make the hastened clock slow: it sings when the phase is over.
+            if self.clock.is_none() {
+                self.canaries.tick(&mut cage(self.world, self.sensor, self.log))?;
+            }
             if (self.is_cancelled)() {
                 self.give_up(running)?;
                 return Ok(Some(Outcome::Interrupted));
@@ -280,6 +289,10 @@ impl Stage<'_> {
         self.heard.push((step, running.stdout, running.stderr));
         self.log.mark(What::StepEnded { phase: name, step, outcome, expected })
     }
+}
+
+fn cage<'a>(world: &'a mut World, sensor: &'a mut dyn Sensor, log: &'a mut LabLog) -> Cage<'a> {
+    Cage { world, sensor, log }
 }
 
 fn environment(phase: &Phase, clock: Option<&FastClock>) -> Vec<(OsString, OsString)> {

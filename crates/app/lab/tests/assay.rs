@@ -6,7 +6,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use watchglass_checks::results::{Results, State};
@@ -130,58 +130,8 @@ fn a_machine_without_bpf_gets_a_verdict_by_ptrace() {
     }
 }
 
-#[test]
-fn a_source_that_is_switched_off_is_missed() {
-    if !is_ready("a_source_that_is_switched_off_is_missed") {
-        return;
-    }
-    for (blind, checks) in [("overlay", &["W1", "M2"][..]), ("cgroup", &["M2"])] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let output = assay(folder.path(), &["--runs", "A1", "--blind", blind]);
-        assert_ne!(output.status.code(), Some(0));
-        let bundle = folder.path().join("bundle");
-        let rechecked = watchglass_recheck::recheck(&bundle, &[]).expect("the bundle holds");
-        for id in checks {
-            assert_ne!(state(&rechecked.results, id), State::Kept, "{id} without {blind}");
-        }
-    }
-}
-
-/// Kills the lab ten times, at other moments of building, running and ending a world.
-#[test]
-fn a_killed_lab_leaves_nothing() {
-    if !is_ready("a_killed_lab_leaves_nothing") {
-        return;
-    }
-    // The root is made first, so that what is killed is a lab with a world.
-    let warm = tempfile::tempdir().expect("a folder");
-    assay(warm.path(), &["--runs", "A1"]);
-    for number in 0..10_u64 {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut lab = quiet(folder.path()).spawn().expect("the lab runs");
-        std::thread::sleep(Duration::from_millis(100 + number * 137));
-        lab.kill().expect("killed");
-        wait(&mut lab);
-        nothing_is_left();
-    }
-    // What the probing of the kernel left when it was killed, the next start sweeps.
-    assay(warm.path(), &["--runs", "A1", "--dry-run"]);
-    let left: Vec<String> = cgroups().into_iter().filter(|name| probers_is_dead(name)).collect();
-    assert!(left.is_empty(), "left behind: {left:?}");
-}
-
-fn quiet(folder: &Path) -> Command {
-    let mut command = command(folder, &["--runs", "A1"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-fn wait(lab: &mut Child) {
-    lab.wait().expect("waited for");
-}
-
-/// No process of a lab's roles, no cgroup of a world, no mount of one. What was killed needs a
-/// moment to go.
+/// No process of a lab's roles, no cgroup of a world. What was killed needs a moment to go.
+/// `faults.rs` looks closer.
 fn nothing_is_left() {
     let mut left = Vec::new();
     for _ in 0..100 {
@@ -208,8 +158,6 @@ fn leftovers() -> Vec<String> {
         }
     }
     left.extend(cgroups().into_iter().filter(|name| lab_is_dead(name)));
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
-    left.extend(mounts.lines().filter(|line| line.contains("overlay overlay")).map(str::to_owned));
     left
 }
 
@@ -221,12 +169,6 @@ fn cgroups() -> Vec<String> {
     let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.starts_with("watchglass-")).collect()
-}
-
-/// `watchglass-probe-PID-NUMBER`.
-fn probers_is_dead(name: &str) -> bool {
-    let pid = name.strip_prefix("watchglass-probe-").and_then(|rest| rest.split('-').next());
-    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
 }
 
 /// `watchglass-PID-START-RANDOM`.

@@ -143,11 +143,8 @@ impl PhaseClock {
     /// What was laid is gone when the phase is over: when a command of another one begins.
     fn close(&mut self, phase: &str, lab: &[Event]) {
         let Some(laid) = &mut self.laid else { return };
-        let other = |what: &What| match what {
-            What::StepStarted { phase: of, .. } => of != phase,
-            What::CanaryPlaced { .. } => true,
-            _ => false,
-        };
+        let other =
+            |what: &What| matches!(what, What::StepStarted { phase: of, .. } if of != phase);
         let mut later = lab.iter().filter(|event| event.at_ns > laid.from_ns);
         laid.to_ns = later.find(|event| other(&event.what)).map_or(u64::MAX, |event| event.at_ns);
     }
@@ -238,7 +235,8 @@ impl PhaseClock {
                 found.push(Unreached { program: path.clone(), log: "sensor.log", row: event.seq });
             }
         }
-        let seen = self.unreached.iter().map(|(_, program, row)| Unreached {
+        let bound = self.unreached.iter().filter(|(process, ..)| processes.is_bound(*process));
+        let seen = bound.map(|(_, program, row)| Unreached {
             program: program.clone(),
             log: "lab.log",
             row: *row,
@@ -336,9 +334,9 @@ mod tests {
         marks.push(mark(10, What::IdleBegan { phase: "idle".into() }));
         marks.extend(rates.iter().map(|(at, rate)| set(*at, *rate)));
         marks.push(mark(110, What::IdleEnded { phase: "idle".into(), untouched: true }));
-        let token = String::new();
         let process = Process { pid: 5, start_ns: 0 };
-        marks.push(mark(120, What::CanaryPlaced { token, process, expect: Vec::new() }));
+        let (phase, argv) = ("next".into(), Vec::new());
+        marks.push(mark(120, What::StepStarted { phase, step: 0, argv, process }));
         marks
     }
 

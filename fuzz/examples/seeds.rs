@@ -62,6 +62,7 @@ fn campaign() -> Campaign {
         choices: Vec::new(),
         bait_files: 100,
         idle_speed: 1000,
+        bait_generator: 1,
     }
 }
 

@@ -122,6 +122,7 @@ fn campaign(
         choices: chosen.choices.clone(),
         bait_files: arguments.bait,
         idle_speed: 1,
+        bait_generator: watchglass_bait::GENERATOR_VERSION,
     })
 }
 

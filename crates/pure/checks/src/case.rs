@@ -94,6 +94,17 @@ pub enum CaseError {
     /// The product file does not parse.
     #[error("product.toml: {0}")]
     Product(String),
+    /// The bait cannot be made again: its generator is another than this program's.
+    #[error(
+        "campaign.json: its bait was made by version {found} of the generator, this program has \
+         version {own}; check it with a watchglass-recheck of that version"
+    )]
+    Generator {
+        /// The version that made it.
+        found: u32,
+        /// The version here.
+        own: u32,
+    },
     /// The campaign contradicts itself.
     #[error("campaign.json: {0}")]
     Campaign(String),
@@ -119,6 +130,7 @@ impl Case {
         let text = parts.get("product.toml")?;
         let product = product(text)?;
         let campaign: Campaign = parts.document("campaign.json")?;
+        sensible(&campaign)?;
         let environment = parts.document("environment.json")?;
         let inventory_bytes = parts.get("inventory.jsonl")?;
         let inventory = parse_lines(inventory_bytes)
@@ -153,6 +165,34 @@ impl Case {
         self.runs.iter().find(|run| run.plan.name == name)
     }
 }
+
+/// What can be told of a campaign before its runs are read, which takes time and memory for each.
+fn sensible(campaign: &Campaign) -> Result<(), CaseError> {
+    let (found, own) = (campaign.bait_generator, watchglass_bait::GENERATOR_VERSION);
+    if found != own {
+        return Err(CaseError::Generator { found, own });
+    }
+    if campaign.bait_files > MAX_BAIT_FILES {
+        let error = format!("{} bait files, limit {MAX_BAIT_FILES}", campaign.bait_files);
+        return Err(CaseError::Campaign(error));
+    }
+    if campaign.runs.len() > MAX_RUNS {
+        return Err(CaseError::Campaign(format!("{} runs, limit {MAX_RUNS}", campaign.runs.len())));
+    }
+    let mut names = std::collections::BTreeSet::new();
+    match campaign.runs.iter().find(|run| !names.insert(&run.name)) {
+        Some(twice) => {
+            let name = watchglass_events::printable(&twice.name);
+            Err(CaseError::Campaign(format!("run {name} is planned twice")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A campaign has five runs, or ten for statistics.
+const MAX_RUNS: usize = 16;
+/// More bait than this would make a stranger's bundle slow to check.
+pub const MAX_BAIT_FILES: u32 = 20_000;
 
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 

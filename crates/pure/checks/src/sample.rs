@@ -175,6 +175,7 @@ fn campaign() -> Campaign {
         choices: Vec::new(),
         bait_files: FILES,
         idle_speed: 1,
+        bait_generator: watchglass_bait::GENERATOR_VERSION,
     }
 }
 

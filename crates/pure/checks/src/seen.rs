@@ -73,7 +73,8 @@ fn programs(run: &Run) -> Vec<Program> {
     }
     let contacts = Contacts::of(run);
     for (end, contact) in contacts.of_subject() {
-        for process in contact.processes.keys() {
+        for process in contact.processes.keys().filter(|process| run.processes.is_bound(**process))
+        {
             let Some(image) = run.processes.image_at(*process, u64::MAX) else { continue };
             let seeing = by_path.entry(image.path.to_string()).or_default();
             seeing.contacts.insert(contacts.shown(end));
@@ -324,17 +325,47 @@ fn witness(
     let first = path.edges.first().map(|edge| &edge.from);
     let nodes = first.into_iter().chain(path.edges.iter().map(|edge| &edge.to));
     let host = path.edges.last().map(|edge| &edge.to);
-    let files = host.map_or(0, |host| graph.bait_of(host).len());
+    let files = host.map(|host| graph.bait_of(host)).unwrap_or_default();
+    let content = host.map(|host| content(run, contacts, host, &files)).unwrap_or_default();
     WitnessPath {
         run: run.plan.name.clone(),
         nodes: nodes.map(|node| shown(run, contacts, node)).collect(),
         steps: path.edges.iter().map(|edge| edge.verb.to_owned()).collect(),
-        files: count(files),
-        content_seen: false,
+        files: count(files.len()),
+        content_seen: !content.is_empty(),
+        content,
         refuted: None,
         evidence: path.edges.iter().map(|edge| run.row("sensor.log", edge.row)).collect(),
     }
 }
+
+/// Content of these files in the bytes that reached a host, with what has to be undone to see it.
+fn content(run: &Run, contacts: &Contacts, host: &Node, files: &BTreeSet<Name>) -> Vec<String> {
+    let Node::Host(host) = host else { return Vec::new() };
+    let Ok(end) = host.to_string().parse::<std::net::SocketAddr>() else { return Vec::new() };
+    let end = (end.ip(), end.port());
+    let paths: BTreeSet<String> = files.iter().map(Name::to_string).collect();
+    let mut hits = Vec::new();
+    for (_, contact) in contacts.of_subject().filter(|(other, _)| **other == end) {
+        for (bytes, _) in rules::payloads(run, contact) {
+            hits.extend(run.planted.search(&bytes).hits);
+        }
+    }
+    if end.1 == DNS_PORT {
+        let asked = contacts.questions.iter().filter(|question| !question.canary);
+        let names: Vec<&[u8]> = asked.map(|question| question.name.as_bytes()).collect();
+        hits.extend(run.planted.search_names(&names).hits);
+    }
+    let told = hits.into_iter().filter(|hit| hit.is_content).filter_map(|hit| {
+        let file = hit.file.filter(|file| paths.contains(file))?;
+        let how = if hit.transforms.is_empty() { "as it is".to_owned() } else { hit.transforms };
+        Some(format!("{file} ({how})"))
+    });
+    told.collect::<BTreeSet<_>>().into_iter().take(MAX_CONTENT).collect()
+}
+
+/// Most files whose content is named at one path.
+const MAX_CONTENT: usize = 20;
 
 fn shown(run: &Run, contacts: &Contacts, node: &Node) -> GraphNode {
     let (kind, label) = match node {
@@ -461,7 +492,11 @@ fn path_row(
             "to {} any file that matches",
             if kind == "reads" { "read" } else { "write" }
         ),
-        seen: if files == 0 { "nothing".to_owned() } else { format!("{files} paths") },
+        seen: match files {
+            0 => "nothing".to_owned(),
+            1 => "1 path".to_owned(),
+            more => format!("{more} paths"),
+        },
         state: if files == 0 { State::Inconclusive } else { State::Kept },
         vacuous,
         evidence,

@@ -142,6 +142,8 @@ pub struct Campaign {
     pub bait_files: u32,
     /// How much faster the clock of the idle phase ran; 1 where it did not.
     pub idle_speed: u32,
+    /// Version of what makes the bait from its seed: another one makes other bytes.
+    pub bait_generator: u32,
 }
 
 /// A run as planned.

@@ -59,7 +59,7 @@ pub(super) fn n3(case: &Case) -> CheckResult {
 }
 
 /// Everything that left towards a far end, stream by stream, with the row that shows it.
-fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evidence)> {
+pub(crate) fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evidence)> {
     let mut payloads = Vec::new();
     for stream in &contact.streams {
         payloads.push((stream.sent.clone(), run.row("gate.log", stream.row)));

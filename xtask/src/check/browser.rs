@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::{Counts, Outcome};
 use crate::command::OnSkip;
+use crate::golden::GOLDEN;
 use crate::place::{Place, output, succeed};
 use crate::trouble::Trouble;
 
@@ -21,7 +22,7 @@ pub(super) fn check(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
         return Ok(Outcome::skipped("report in browser", &trouble.to_string()));
     }
     let (page, name) = hostile_page(place, &folder)?;
-    let golden = place.root().join(GOLDEN_REPORT);
+    let golden = place.root().join(GOLDEN).join("report.html");
     let mut hostile = driver(&folder, &page);
     hostile.arg("--shows").arg(&name);
     let mut counts = Counts::default();
@@ -83,5 +84,3 @@ fn driver(folder: &Path, report: &Path) -> Command {
 }
 
 const LOCK: &str = "package-lock.json";
-/// The report of the golden bundle.
-const GOLDEN_REPORT: &str = "crates/app/recheck/tests/data/golden/report.html";

@@ -15,6 +15,7 @@ use watchglass_store::{SigningKey, write_file};
 
 use crate::choose::{self, Chosen};
 use crate::cli::{Assay, NetworkChoice};
+use crate::environment::Telling;
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
@@ -144,11 +145,9 @@ fn make(
     let campaign = resume(folder, campaign)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
-    write(
-        folder,
-        "environment.json",
-        &to_canonical(&environment::environment()).into_diagnostic()?,
-    )?;
+    let telling = if arguments.scrub { Telling::Little } else { Telling::Everything };
+    let environment = environment::environment(telling);
+    write(folder, "environment.json", &to_canonical(&environment).into_diagnostic()?)?;
     let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
@@ -203,6 +202,7 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
     let same = before.tier == campaign.tier
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
+        && before.bait_generator == campaign.bait_generator
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
     if same {
         Ok(before)

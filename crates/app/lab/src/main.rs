@@ -17,6 +17,7 @@ mod phase;
 mod plan;
 mod progress;
 mod recording;
+mod room;
 mod run;
 mod scenario;
 mod specimens;

@@ -25,6 +25,7 @@ use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, Listener, create, log, now_ns};
+use crate::room::Room;
 use crate::scenario;
 use crate::specimens::{self, OwnProduct};
 
@@ -158,15 +159,16 @@ struct Recorders {
 fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
     let folder = setting.folder.join("runs").join(&run.name);
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
+    let room = room(setting, run, &folder);
     let mut recorders = Recorders {
         lab: LabLog::create(&folder)?,
         sensor: sensor(setting, place, &folder)?,
-        internet: internet(setting, place, run, &folder)?,
+        internet: internet(setting, place, run, &room, &folder)?,
     };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
     let tier = setting.chosen.tier;
     recorders.lab.mark(What::RunStarted { run: run.name.clone(), unix_seconds, tier })?;
-    let played = play(setting, place, run, &mut recorders);
+    let played = play(setting, place, run, &room, &mut recorders);
     if let Err(error) = &played {
         recorders.lab.note(format!("The lab could not go on: {error}."))?;
     }
@@ -174,10 +176,17 @@ fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Res
     played.and(closed)
 }
 
+/// What a run may write, with the runs after it in mind.
+fn room(setting: &Setting<'_>, run: &PlannedRun, folder: &Path) -> Room {
+    let later = setting.campaign.runs.iter().skip_while(|other| other.name != run.name).skip(1);
+    Room::of_run(setting.folder, folder, setting.arguments.max_mib << 20, later.count())
+}
+
 fn play(
     setting: &mut Setting<'_>,
     place: &mut Place,
     run: &PlannedRun,
+    room: &Room,
     recorders: &mut Recorders,
 ) -> Result<()> {
     sing(setting, place, run, recorders)?;
@@ -191,7 +200,7 @@ fn play(
             sensor: recorders.sensor.as_mut(),
             log: &mut recorders.lab,
             idle: Duration::from_secs(setting.arguments.idle_seconds),
-            is_cancelled: &|| cancelled.load(Ordering::Relaxed),
+            is_cancelled: &|| cancelled.load(Ordering::Relaxed) || room.is_full(),
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
             },
@@ -200,6 +209,10 @@ fn play(
         stage.play(phase)?;
         if cancelled.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if room.is_full() {
+            recorders.lab.note(room.in_words())?;
+            break;
         }
     }
     sing(setting, place, run, recorders)
@@ -215,8 +228,7 @@ fn sing(
     let token = token()?;
     let (stdout, heard) = Listener::pipe()?;
     let (stderr, _) = Listener::pipe()?;
-    let program =
-        std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
+    let program = canary::program().into_diagnostic().context("copying the canary")?;
     let spawn = Spawn {
         argv: vec!["canary".into(), canary::ROLE.into(), token.clone().into()],
         environment: Vec::new(),
@@ -300,6 +312,7 @@ fn internet(
     setting: &Setting<'_>,
     place: &Place,
     run: &PlannedRun,
+    room: &Room,
     folder: &Path,
 ) -> Result<FakeInternet> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
@@ -308,7 +321,7 @@ fn internet(
         scenario: scenario::scenario(setting.arguments, place.update_server.clone())?,
         authority: place.authority.clone(),
         addresses,
-        limits: watchglass_fakenet::Limits::default(),
+        limits: room.limits(),
         clock_offset_seconds: 0,
     };
     let recordings =

@@ -266,6 +266,9 @@ fn witnesses(results: &Results) -> Markup {
                     p { "Run " (path.run) ": " (text::counted(path.files, "planted file")) " can have gone this way. " (content(path))
                         @if let Some(why) = &path.refuted { " Refuted: " (why) } }
                     div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::path(path)) }
+                    ol.steps { @for (index, node) in path.nodes.iter().enumerate() {
+                        li { (node.kind) " " code { (node.label) } @if let Some(step) = path.steps.get(index) { " " em { (step) } } }
+                    } }
                     (evidence(&path.evidence))
                 }
             }

@@ -94,6 +94,14 @@ pub enum CaseError {
     /// The product file does not parse.
     #[error("product.toml: {0}")]
     Product(String),
+    /// A run's folder holds another run.
+    #[error("runs/{planned}/lab.log is the log of run {found}")]
+    OtherRun {
+        /// The run that was planned.
+        planned: String,
+        /// The run that is there, safe to print.
+        found: String,
+    },
     /// The bait cannot be made again: its generator is another than this program's.
     #[error(
         "campaign.json: its bait was made by version {found} of the generator, this program has \
@@ -229,6 +237,7 @@ impl Parts<'_> {
         let filled =
             product.fill(&planted.values).map_err(|error| contradicts(error.to_string()))?;
         let lab = self.log(name, "lab.log")?;
+        is_of(name, &lab)?;
         let mut sensor = self.log(name, "sensor.log")?;
         sensor.events.sort_by_key(|event| (event.at_ns, event.seq));
         let processes = Processes::of(&lab.events, &sensor.events, &filled);
@@ -251,6 +260,18 @@ impl Parts<'_> {
         let bytes = self.get(&part)?;
         Link::read(bytes).map_err(|reason| CaseError::Capture { part, reason })
     }
+}
+
+/// A log that broke off before it says of which run it is counts as broken off, not as false.
+fn is_of(planned: &str, lab: &Log) -> Result<(), CaseError> {
+    let other = lab.events.iter().find_map(|event| match &event.what {
+        What::RunStarted { run, .. } if run != planned => Some(watchglass_events::printable(run)),
+        _ => None,
+    });
+    other.map_or(Ok(()), |found| {
+        let (planned, found) = (planned.to_owned(), found.into_owned());
+        Err(CaseError::OtherRun { planned, found })
+    })
 }
 
 fn product(text: &[u8]) -> Result<Product, CaseError> {

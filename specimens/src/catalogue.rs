@@ -59,6 +59,9 @@ pub struct Expectation {
     /// The bait file that a finding must name: the one that the key of the parameters chooses among
     /// this sort ([`crate::Pick::among`]).
     pub names_file: Option<Sort>,
+    /// Whether nobody can read the content on its way: then the file is named among all those that
+    /// can have gone there, else by itself.
+    pub content_is_hidden: bool,
     /// Other checks that should be broken too. They are not what the specimen is judged by.
     pub also: &'static [&'static str],
     /// Whether a statically linked build misbehaves too late for the lab: its clock cannot be
@@ -113,7 +116,15 @@ impl Expectation {
         also: &'static [&'static str],
     ) -> Self {
         let outcome = Outcome::Broken;
-        Self { check, outcome, destination, names_file: None, also, late_when_static: false }
+        Self {
+            check,
+            outcome,
+            destination,
+            names_file: None,
+            content_is_hidden: false,
+            also,
+            late_when_static: false,
+        }
     }
 }
 
@@ -142,7 +153,10 @@ pub const SPECIMENS: &[Specimen] = &[
         misdeed: "The scanner posts a document, encrypted with a key that nobody keeps.",
         twin: "The scanner keeps its log, encrypted in the same way.",
         course: Course::Plain,
-        expectation: Expectation::path(Sort::Document, Destination::Collector, &["N1"]),
+        expectation: Expectation {
+            content_is_hidden: true,
+            ..Expectation::path(Sort::Document, Destination::Collector, &["N1"])
+        },
         make_misdeed: encrypted_upload::misdeed,
         make_twin: encrypted_upload::twin,
     },

@@ -64,12 +64,18 @@ impl Sort {
     #[must_use]
     pub fn includes(self, path: &Path) -> bool {
         let extension = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+        let plain = !is_hidden(path) && !is_sample(path);
         match self {
-            Self::Document => DOCUMENTS.contains(&extension) && !is_hidden(path),
-            Self::Text => TEXTS.contains(&extension) && !is_hidden(path),
+            Self::Document => DOCUMENTS.contains(&extension) && plain,
+            Self::Text => TEXTS.contains(&extension) && plain,
             Self::Secret => is_hidden(path),
         }
     }
+}
+
+/// Detection samples lie in a folder of that name, and are nobody's documents.
+fn is_sample(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "samples")
 }
 
 fn is_hidden(path: &Path) -> bool {

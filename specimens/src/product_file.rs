@@ -94,12 +94,16 @@ fn phase(name: &str, domain: &str, run: &str, more: &[(&str, String)]) -> String
 /// The scanner's claims. What a misdeed reads to make sure that it is in the lab is claimed for both
 /// sides, so that it makes no difference.
 fn scanner(course: Course, parameters: &Parameters) -> String {
-    let home: &[&str] = match course {
-        Course::KeysExcluded => &["{bait}", "{bait}/[!.]*", "{bait}/[!.]*/**"],
-        _ => &["{bait}/**"],
+    let home: Vec<String> = match course {
+        // Nothing hidden at any depth: `**` would also stand for hidden folders.
+        Course::KeysExcluded => {
+            (0..=MAX_DEPTH).map(|depth| format!("{{bait}}{}", "/[!.]*".repeat(depth))).collect()
+        }
+        _ => vec!["{bait}/**".to_owned()],
     };
-    let reads =
-        [home, &["{samples}/**", "/var/lib/specimen/signatures.txt"], COMMON_READS].concat();
+    let home: Vec<&str> = home.iter().map(String::as_str).collect();
+    let own: &[&str] = &["{samples}/**", "/var/lib/specimen/signatures.txt"];
+    let reads = [home.as_slice(), own, COMMON_READS].concat();
     let mut claims = vec![
         (
             "programs",
@@ -213,6 +217,9 @@ fn quoted(text: &str) -> String {
     };
     format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
+
+/// Folders below each other in the bait's home, with room.
+const MAX_DEPTH: usize = 8;
 
 const PROGRAMS: &[&str] =
     &["specimen-scan", "specimen-update", "specimen-service", "specimen-ask", "specimen-helper"];

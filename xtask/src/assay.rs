@@ -37,9 +37,10 @@ pub(crate) fn build(place: &Place) -> Result<(), Trouble> {
     succeed(&mut place.cargo(["build", "--release", "--quiet"].into_iter().chain(packages)))
 }
 
-/// Puts the product file in front where the caller named none.
+/// Puts the product file in front where the caller named none, with another to fall back on: a
+/// machine that cannot make ClamAV's root can still assay the reference product.
 fn with_product(root: &Path, mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let Some(first) = arguments.first_mut() else { return vec![default_product(root).into()] };
+    let Some(first) = arguments.first_mut() else { return default_products(root).to_vec() };
     if !first.as_encoded_bytes().starts_with(b"-") {
         if let Some(product) = known_product(root, first) {
             *first = product.into();
@@ -49,7 +50,7 @@ fn with_product(root: &Path, mut arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.iter().any(needs_no_product) {
         return arguments;
     }
-    arguments.insert(0, default_product(root).into());
+    arguments.splice(0..0, default_products(root));
     arguments
 }
 
@@ -66,8 +67,9 @@ fn needs_no_product(argument: &OsString) -> bool {
     ["--self-test", "--help", "-h"].iter().any(|option| argument == option)
 }
 
-fn default_product(root: &Path) -> PathBuf {
-    root.join("products/clamav.toml")
+fn default_products(root: &Path) -> [OsString; 3] {
+    let product = |name: &str| root.join("products").join(name).into();
+    [product("clamav.toml"), "--or-else".into(), product("reference.toml")]
 }
 
 /// Packages to build for an assay.
@@ -84,8 +86,13 @@ mod tests {
 
     #[test]
     fn clamav_is_assayed_where_no_product_is_named() {
-        assert_eq!(given(&[]), ["/repository/products/clamav.toml"]);
-        assert_eq!(given(&["-o", "out"]), ["/repository/products/clamav.toml", "-o", "out"]);
+        let default = [
+            "/repository/products/clamav.toml",
+            "--or-else",
+            "/repository/products/reference.toml",
+        ];
+        assert_eq!(given(&[]), default);
+        assert_eq!(given(&["-o", "out"]), [&default[..], &["-o", "out"]].concat());
     }
 
     #[test]

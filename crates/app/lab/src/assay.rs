@@ -10,21 +10,34 @@ use miette::{Context as _, IntoDiagnostic as _, Result, miette};
 use watchglass_checks::results::Results;
 use watchglass_claims::{Install, Product};
 use watchglass_events::Digest;
-use watchglass_evidence::{Campaign, Network, PlannedRun, WorldKind, to_canonical, to_lines};
+use watchglass_evidence::{
+    Campaign, Choice, Network, PlannedRun, WorldKind, to_canonical, to_lines,
+};
 use watchglass_store::{SigningKey, write_file};
+use watchglass_world::PreparedRoot;
 
-use crate::choose::{self, Chosen};
+use crate::choose::{self, Chosen, Rights, Unavailable};
 use crate::cli::{Assay, NetworkChoice};
 use crate::environment::Telling;
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, output};
+use crate::{environment, in_place, output};
 
+/// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
+    let asked = one(arguments, None);
+    let (Err(report), Some(other)) = (&asked, &arguments.or_else) else { return asked };
+    let Some(Unavailable(why)) = report.downcast_ref::<Unavailable>() else { return asked };
+    let what = format!("{} instead of {}", other.display(), arguments.product.display());
+    let instead = choose::choice(&what, why);
+    one(&Assay { product: other.clone(), or_else: None, ..arguments.clone() }, Some(instead))
+}
+
+fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
-    let chosen = choose::choose(arguments, &product)?;
-    let seed = seed(arguments)?;
+    let chosen = choose::choose(arguments, &product, instead)?;
+    let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
@@ -63,8 +76,9 @@ fn announce(
         .say(&format!("seed {}; give it with --seed to plant the same bait again", Digest(*seed)));
 }
 
-fn seed(arguments: &Assay) -> Result<[u8; 32]> {
-    match &arguments.seed {
+/// The seed that was given, or a fresh one.
+pub(crate) fn seed(given: Option<&str>) -> Result<[u8; 32]> {
+    match given {
         None => watchglass_store::random_seed().into_diagnostic(),
         Some(text) => Digest::parse(text)
             .map(|digest| digest.0)
@@ -72,9 +86,13 @@ fn seed(arguments: &Assay) -> Result<[u8; 32]> {
     }
 }
 
-/// The folder of the bundle: the one that was asked for, or a new one.
+/// The folder of the bundle: the one that was asked for, or a new one. It is made later, when
+/// nothing can stop the first run any more.
 fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
-    let folder = arguments.output.clone().map_or_else(|| free_name(&product.product.name), Ok)?;
+    let folder = arguments
+        .output
+        .clone()
+        .map_or_else(|| free_name(&format!("assay-{}", product.product.name)), Ok)?;
     if folder.join(watchglass_evidence::ENVELOPE).exists() {
         let help = "give another folder with -o, or move this one away";
         return Err(miette!(help = help, "{} holds a finished bundle", folder.display()));
@@ -85,15 +103,14 @@ fn folder(arguments: &Assay, product: &Product) -> Result<PathBuf> {
     if occupied {
         return Err(miette!("{} is not empty", folder.display()));
     }
-    watchglass_store::make_folder(&folder).into_diagnostic()?;
     Ok(folder)
 }
 
-fn free_name(product: &str) -> Result<PathBuf> {
+/// A folder here that does not exist yet, with plain letters and a number if need be.
+pub(crate) fn free_name(wanted: &str) -> Result<PathBuf> {
     let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-    let base: String = product.chars().map(plain).collect();
-    let names = (1_u32..1000)
-        .map(|n| if n == 1 { format!("assay-{base}") } else { format!("assay-{base}-{n}") });
+    let base: String = wanted.chars().map(plain).collect();
+    let names = (1_u32..1000).map(|n| if n == 1 { base.clone() } else { format!("{base}-{n}") });
     let free = names.map(PathBuf::from).find(|path| !path.exists());
     free.ok_or_else(|| miette!("a thousand bundles lie here; name one with -o"))
 }
@@ -110,6 +127,7 @@ fn campaign(
         assayer: concat!("watchglass-lab ", env!("CARGO_PKG_VERSION")).to_owned(),
         began_unix_seconds: now.as_secs(),
         world: match product.install {
+            _ if chosen.rights == Rights::InPlace => WorldKind::InPlace,
             Install::Debian { .. } => WorldKind::Debian,
             Install::Host { .. } => WorldKind::Host,
         },
@@ -140,15 +158,19 @@ fn make(
     for left in watchglass_world::sweep(&chosen.cache).into_diagnostic()? {
         progress.say(&format!("removed what a crashed lab left: {left}"));
     }
+    for left in in_place::sweep()? {
+        progress.say(&format!("removed what a crashed lab left: {left}"));
+    }
     let cancelled = cancellation()?;
-    let root = run::prepare_root(product, &chosen.cache, &cancelled, progress)?;
+    let root = prepared(arguments, product, chosen, &cancelled, progress)?;
+    watchglass_store::make_folder(folder).into_diagnostic()?;
     let campaign = resume(folder, campaign)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     let telling = if arguments.scrub { Telling::Little } else { Telling::Everything };
     let environment = environment::environment(telling);
     write(folder, "environment.json", &to_canonical(&environment).into_diagnostic()?)?;
-    let inventory = run::inventory(&root, &run::filled_for_lab(product, &arguments.product)?)?;
+    let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
         arguments,
@@ -178,6 +200,24 @@ fn make(
     output::seal(folder, &key)
 }
 
+/// The product's root. A machine that cannot make it may assay another product.
+fn prepared(
+    arguments: &Assay,
+    product: &Product,
+    chosen: &Chosen,
+    cancelled: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<PreparedRoot> {
+    let prepared = run::prepare_root(product, &chosen.cache, cancelled, progress);
+    if arguments.or_else.is_none() || cancelled.load(Ordering::Relaxed) {
+        return prepared;
+    }
+    prepared.map_err(|error| {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Unavailable(causes.join(": ")).into()
+    })
+}
+
 /// Runs that share a world stand together.
 fn groups_of(runs: &[PlannedRun]) -> Vec<Vec<PlannedRun>> {
     let mut groups: Vec<Vec<PlannedRun>> = Vec::new();
@@ -200,6 +240,7 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
     let same = before.tier == campaign.tier
+        && before.world == campaign.world
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
         && before.bait_generator == campaign.bait_generator
@@ -211,7 +252,7 @@ fn resume(folder: &Path, campaign: Campaign) -> Result<Campaign> {
     }
 }
 
-fn cancellation() -> Result<Arc<AtomicBool>> {
+pub(crate) fn cancellation() -> Result<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second Ctrl-C ends the lab at once; the keeper of the world then clears up.

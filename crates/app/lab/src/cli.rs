@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::self_test::Build;
+
 /// Runs any anti-virus in a sealed world and gives a verdict that strangers can check again.
 #[derive(Debug, Parser)]
 #[command(name = "watchglass", version)]
@@ -15,6 +17,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Assay(Assay),
+    #[command(hide = true)]
+    SelfTest(SelfTest),
     /// Show what changed between two bundles
     #[command(hide = true)]
     Diff(Diff),
@@ -32,7 +36,9 @@ pub(crate) enum Command {
 /// Exit codes: 0 kept, 1 broken (the product's verdict, not a failure), 2 error, 3 inconclusive.
 ///
 /// Example: watchglass assay products/clamav.toml -o assay-clamav
-#[derive(Debug, Args)]
+///
+/// `watchglass assay --self-test` proves the lab on products that misbehave.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Assay {
     /// The product file
     pub(crate) product: PathBuf,
@@ -64,6 +70,9 @@ pub(crate) struct Assay {
     /// Default: NAME.scenario.toml beside the product file NAME.toml, if it exists.
     #[arg(long)]
     pub(crate) scenario: Option<PathBuf>,
+    /// Folder of the lab's own products, which a product file calls `{specimens}`
+    #[arg(long, hide = true)]
+    pub(crate) specimens: Option<PathBuf>,
     /// Folder for roots that are kept between assays
     #[arg(long)]
     pub(crate) cache: Option<PathBuf>,
@@ -85,6 +94,19 @@ pub(crate) struct Assay {
     /// Print no progress
     #[arg(long)]
     pub(crate) no_progress: bool,
+    /// Run among this machine's own processes, where namespaces are refused
+    ///
+    /// Only the lab's own products run so: their files are kept to a scratch folder by Landlock,
+    /// their connections are turned to a fake internet on the loopback device. It is chosen by
+    /// itself where nothing better can be had.
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Run other products in place too, as your own user and beside your own processes
+    #[arg(long, requires = "in_place")]
+    pub(crate) r#unsafe: bool,
+    /// The product file to use where the first cannot be assayed on this machine
+    #[arg(long)]
+    pub(crate) or_else: Option<PathBuf>,
     /// Switch a source off, to see that the verdict notices (for tests of the lab)
     #[arg(long, hide = true, value_delimiter = ',')]
     pub(crate) blind: Vec<String>,
@@ -109,6 +131,66 @@ pub(crate) enum TierChoice {
     T0,
     /// BPF
     T1,
+}
+
+/// Prove the lab: every misdeed of the specimens must be flagged, every honest twin kept
+///
+/// A misdeed is flagged when the check it was made for is broken, naming the planted file and the
+/// destination; a twin is kept when that same check is kept. File, host, port, encoding, delay and
+/// names come from a fresh seed in each round.
+///
+/// Exit codes: 0 all went as it should, 1 something was missed or falsely flagged, 2 error.
+///
+/// Example: watchglass assay --self-test --only document-upload,dns-labels --rounds 1
+#[derive(Debug, Args)]
+pub(crate) struct SelfTest {
+    /// Specimens to try, by name; all unless given
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Rounds, each with a seed of its own
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Builds to try; those that lie beside the lab unless given
+    #[arg(long = "build", value_enum, value_delimiter = ',')]
+    pub(crate) builds: Vec<Build>,
+    /// Seed of everything, 64 hexadecimal digits; a fresh one unless given
+    #[arg(long)]
+    pub(crate) seed: Option<String>,
+    /// Which kernel instrument to use
+    #[arg(long, value_enum, default_value_t = TierChoice::Auto)]
+    pub(crate) tier: TierChoice,
+    /// Assays at a time
+    #[arg(long, default_value_t = 2)]
+    pub(crate) jobs: usize,
+    /// About how many bait files to plant
+    #[arg(long, default_value_t = 30)]
+    pub(crate) bait: u32,
+    /// Folder that keeps every bundle; unless given, only those of what went wrong stay
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+    /// Folder for roots that are kept between assays
+    #[arg(long)]
+    pub(crate) cache: Option<PathBuf>,
+    /// Folder for the lab's own state
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+    /// Print one JSON object for each assay
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print no progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+impl TierChoice {
+    /// The word of the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::T0 => "t0",
+            Self::T1 => "t1",
+        }
+    }
 }
 
 /// Two bundles.

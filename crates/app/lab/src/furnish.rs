@@ -9,6 +9,7 @@ use watchglass_claims::{Install, InstalledFile, LaidFile, Product};
 use watchglass_specimens::WORLD_MARK_PATH;
 use watchglass_world::{Attributes, Layer, LayerBuilder};
 
+use crate::in_place;
 use crate::specimens::OwnProduct;
 
 /// Where Debian and its kin keep the certificates that programs trust.
@@ -28,6 +29,8 @@ pub(crate) struct Furniture<'a> {
     pub(crate) resolver: String,
     /// Whether the product file's `[[configuration]]` is laid over.
     pub(crate) configured: bool,
+    /// Whether there are no namespaces to show the world's own network.
+    pub(crate) in_place: bool,
     /// The product, where it is the lab's own.
     pub(crate) own: Option<&'a OwnProduct>,
 }
@@ -41,6 +44,9 @@ impl Furniture<'_> {
         if let Some(own) = self.own {
             let readable = Attributes::of_root(0o644);
             layer.put(WORLD_MARK_PATH, own.mark().as_bytes(), readable).into_diagnostic()?;
+        }
+        if self.in_place {
+            in_place::lay(&mut layer)?;
         }
         for file in installed(self.product) {
             install(&mut layer, file)?;

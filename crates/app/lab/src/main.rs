@@ -12,14 +12,17 @@ mod cli;
 mod doctor;
 mod environment;
 mod furnish;
+mod in_place;
 mod output;
 mod phase;
 mod plan;
+mod probe;
 mod progress;
 mod recording;
 mod room;
 mod run;
 mod scenario;
+mod self_test;
 mod specimens;
 
 use std::process::ExitCode;
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     }
     let done = match cli::Cli::parse().command {
         cli::Command::Assay(arguments) => assay::assay(&arguments),
+        cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
         cli::Command::Events(arguments) => output::events(&arguments),

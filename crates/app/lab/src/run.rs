@@ -13,21 +13,21 @@ use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings, Turn,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
 use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
 
 use crate::canary;
-use crate::choose::Chosen;
+use crate::choose::{Chosen, Rights};
 use crate::cli::Assay;
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, Listener, create, log, now_ns};
 use crate::room::Room;
-use crate::scenario;
 use crate::specimens::{self, OwnProduct};
+use crate::{in_place, probe, scenario};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -79,7 +79,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     setting.progress.say(&format!("run {}: building the world", run.name));
     let (identity, bait) = planted(run, setting.campaign)?;
     let folder = folder_of(&setting.arguments.product)?;
-    let values = values_of(&identity, &folder, &specimens::folder()?);
+    let values = values_of(&identity, &folder, &specimens::folder_of(setting.arguments)?);
     let product = setting.product.fill(&values).into_diagnostic()?;
     let own = OwnProduct::of(setting.product);
     let authority = Authority::generate(unix_seconds()?).into_diagnostic()?;
@@ -90,10 +90,12 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         authority_pem: authority.certificate_pem(),
         resolver: Addresses::default().gate_v4.to_string(),
         configured: run.configured,
+        in_place: setting.chosen.rights == Rights::InPlace,
         own: own.as_ref(),
     };
     let layer = furniture.layer()?;
     let traced_calls = match setting.chosen.tier {
+        _ if setting.chosen.rights == Rights::InPlace => ptrace::traced_calls_in_place(),
         Tier::T0 => ptrace::traced_calls(),
         _ => Vec::new(),
     };
@@ -107,7 +109,11 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
         traced_calls,
         program: None,
     };
-    let world = World::create(&plan).into_diagnostic().context("building the world")?;
+    let world = match setting.chosen.rights {
+        Rights::Root | Rights::UserNamespace => World::create(&plan),
+        Rights::InPlace => World::create_in_place(&plan, &in_place::parent()),
+    };
+    let world = world.into_diagnostic().context("building the world")?;
     let update_server = own.map(|own| own.update_server(&bait));
     Ok(Place { world, product, identity, authority, update_server })
 }
@@ -119,13 +125,13 @@ fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
 
 /// The product with the placeholders that do not differ from run to run filled in; the others stand
 /// for nothing.
-pub(crate) fn filled_for_lab(product: &Product, path: &Path) -> Result<Product> {
-    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(path)?);
+pub(crate) fn filled_for_lab(product: &Product, arguments: &Assay) -> Result<Product> {
+    let (nowhere, folder) = ("/nowhere".to_owned(), folder_of(&arguments.product)?);
     let values = watchglass_claims::Values {
         bait: nowhere.clone(),
         samples: nowhere,
         product: folder,
-        specimens: specimens::folder()?,
+        specimens: specimens::folder_of(arguments)?,
     };
     product.fill(&values).into_diagnostic()
 }
@@ -160,14 +166,16 @@ fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Res
     let folder = setting.folder.join("runs").join(&run.name);
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
     let room = room(setting, run, &folder);
-    let mut recorders = Recorders {
-        lab: LabLog::create(&folder)?,
-        sensor: sensor(setting, place, &folder)?,
-        internet: internet(setting, place, run, &room, &folder)?,
-    };
+    let lab = LabLog::create(&folder)?;
+    let (internet, turn) = internet(setting, place, run, &room, &folder)?;
+    let sensor = sensor(setting, place, in_place::of(&place.world, turn), &folder)?;
+    let mut recorders = Recorders { lab, sensor, internet };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
     let tier = setting.chosen.tier;
     recorders.lab.mark(What::RunStarted { run: run.name.clone(), unix_seconds, tier })?;
+    for lack in place.world.lacks() {
+        recorders.lab.note(format!("The world has {lack}."))?;
+    }
     let played = play(setting, place, run, &room, &mut recorders);
     if let Err(error) = &played {
         recorders.lab.note(format!("The lab could not go on: {error}."))?;
@@ -269,7 +277,10 @@ fn expected(setting: &Setting<'_>, run: &PlannedRun) -> Vec<Source> {
         Tier::T0 => vec![Source::Ptrace],
         Tier::T1 | Tier::T2 => vec![Source::Tracepoint],
     };
-    expected.extend([Source::Overlay, Source::Capture]);
+    expected.push(Source::Overlay);
+    if setting.chosen.rights != Rights::InPlace {
+        expected.push(Source::Capture);
+    }
     if run.network {
         expected.push(Source::Gate);
         if setting.chosen.tier != Tier::T0 {
@@ -287,11 +298,16 @@ fn token() -> Result<String> {
     Ok(seed.iter().take(24).map(letter).collect())
 }
 
-fn sensor(setting: &Setting<'_>, place: &Place, folder: &Path) -> Result<Box<dyn Sensor>> {
+fn sensor(
+    setting: &Setting<'_>,
+    place: &Place,
+    in_place: Option<ptrace::InPlace>,
+    folder: &Path,
+) -> Result<Box<dyn Sensor>> {
     let log = create(folder, "sensor.log")?;
     let uid_base = place.world.uid_base();
     if setting.chosen.tier == Tier::T0 {
-        let options = ptrace::Options { uid_base, ..ptrace::Options::default() };
+        let options = ptrace::Options { uid_base, in_place, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
     let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
@@ -314,7 +330,7 @@ fn internet(
     run: &PlannedRun,
     room: &Room,
     folder: &Path,
-) -> Result<FakeInternet> {
+) -> Result<(FakeInternet, Option<Turn>)> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
         network: if run.network { Network::Vendor } else { Network::None },
@@ -326,12 +342,17 @@ fn internet(
     };
     let recordings =
         Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
-    await_unlinked(place.world.first_process())?;
-    let world =
-        watchglass_fakenet::World::of_process(place.world.first_process()).into_diagnostic()?;
-    FakeInternet::start(Path::new("/proc/self/exe"), &configuration, &world, recordings)
-        .into_diagnostic()
-        .context("starting the fake internet")
+    let program = Path::new("/proc/self/exe");
+    let started = if setting.chosen.rights == Rights::InPlace {
+        let started = FakeInternet::start_in_place(program, &configuration, &recordings);
+        started.map(|(internet, turn)| (internet, Some(turn)))
+    } else {
+        await_unlinked(place.world.first_process())?;
+        let world = probe::subject_side(&place.world).into_diagnostic()?;
+        let started = FakeInternet::start(program, &configuration, &world, recordings);
+        started.map(|internet| (internet, None))
+    };
+    started.into_diagnostic().context("starting the fake internet")
 }
 
 /// The kernel takes the link of the run before away a moment after its fake internet has ended.
@@ -377,7 +398,8 @@ fn close(
     }
     let frames = statistics.frames.saturating_add(statistics.frames_lost);
     let events = statistics.events.saturating_add(statistics.events_lost);
-    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, &[])?;
+    let unseen = if setting.chosen.rights == Rights::InPlace { in_place::BLIND } else { &[] };
+    ended(&mut lab, Source::Capture, frames, statistics.frames_lost, unseen)?;
     ended(&mut lab, Source::Gate, events, statistics.events_lost, &[])?;
     ended(&mut lab, Source::Overlay, differs, 0, OVERLAY_BLIND)?;
     for Totals { source, emitted, received, lost, blind } in totals {

@@ -15,6 +15,8 @@ use watchglass_specimens::{
     CONFIGURATION_PATH, Configuration, Parameters, SIGNATURES_PATH, database_text,
 };
 
+use crate::cli::Assay;
+
 /// A product of ours, by its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnProduct {
@@ -54,6 +56,14 @@ impl OwnProduct {
         };
         Host { host: self.parameters.update_host(), answers: vec![answer], ..Host::default() }
     }
+}
+
+/// The folder that `{specimens}` stands for.
+pub(crate) fn folder_of(arguments: &Assay) -> Result<String> {
+    let Some(given) = &arguments.specimens else { return folder() };
+    let path =
+        given.canonicalize().into_diagnostic().wrap_err_with(|| format!("{}", given.display()))?;
+    path.to_str().map(str::to_owned).ok_or_else(|| miette!("{} is not UTF-8", path.display()))
 }
 
 /// The folder of the lab's own programs: they are built side by side.

@@ -18,6 +18,7 @@ Usage: watchglass COMMAND [ARGUMENTS…]
 
 Commands:
   assay PRODUCT        run a product in a sealed world and judge it
+  assay --self-test    prove the lab on products of ours that misbehave
   assay diff OLD NEW   show what changed between two bundles
   recheck BUNDLE       check a bundle again, offline
   product check FILE   check a product file and list every mistake in it
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         [] | [Some("-h" | "--help" | "help"), ..] => print(HELP),
         [Some("-V" | "--version"), ..] => print(concat!("watchglass ", env!("CARGO_PKG_VERSION"))),
         [Some("assay"), Some("diff")] => become_sibling("watchglass-lab", &["diff"], &words[2..]),
+        [Some("assay"), Some("--self-test")] => {
+            become_sibling("watchglass-lab", &["self-test"], &words[2..])
+        }
         [Some("assay"), ..] => become_sibling("watchglass-lab", &["assay"], &words[1..]),
         [Some("recheck"), ..] => become_sibling("watchglass-recheck", &[], &words[1..]),
         [Some("product"), Some("check")] => {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::{Configuration, Network};
 use crate::scenario::ScenarioError;
+use crate::turned::Ports;
 
 /// The subject's side of the link.
 #[derive(Debug)]
@@ -154,6 +155,31 @@ impl FakeInternet {
         if configuration.network == Network::Real {
             return Err(FakenetError::RealNetwork);
         }
+        let mut internet = Self::spawn(program, configuration)?;
+        internet.begin(configuration, world, &recordings)?;
+        Ok(internet)
+    }
+
+    /// Starts the process without namespaces of its own; the ports that it listens on.
+    pub(crate) fn start_beside(
+        program: &Path,
+        configuration: &Configuration,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Self, Option<Ports>), FakenetError> {
+        if configuration.network == Network::Real {
+            return Err(FakenetError::RealNetwork);
+        }
+        let mut internet = Self::spawn(program, configuration)?;
+        send(internet.control.as_fd(), &Order::StartInPlace, descriptors)?;
+        internet.answer()?;
+        let ports = match receive(internet.control.as_fd())? {
+            Some((Answer::Listens(ports), _)) => ports,
+            _ => return Err(FakenetError::Ended),
+        };
+        Ok((internet, ports))
+    }
+
+    fn spawn(program: &Path, configuration: &Configuration) -> Result<Self, FakenetError> {
         configuration.scenario.check()?;
         let (control, theirs) = control_pair()?;
         let mut command = Command::new(program);
@@ -163,9 +189,7 @@ impl FakeInternet {
         let child = child.map_err(|e| FakenetError::system(program.display().to_string(), e))?;
         // The command holds the other end of the socket until it is dropped.
         drop(command);
-        let mut internet = Self { child, control };
-        internet.begin(configuration, world, &recordings)?;
-        Ok(internet)
+        Ok(Self { child, control })
     }
 
     /// The first stage of the process; the second, which does the work, is its only child.
@@ -220,7 +244,7 @@ impl FakeInternet {
         match receive(self.control.as_fd())? {
             Some((Answer::Done(statistics), _)) => Ok(statistics),
             Some((Answer::Failed(reason), _)) => Err(FakenetError::Process(reason)),
-            None => Err(FakenetError::Ended),
+            Some((Answer::Listens(_), _)) | None => Err(FakenetError::Ended),
         }
     }
 }
@@ -241,6 +265,9 @@ pub(crate) enum Order {
     Separate,
     /// Begin; the descriptors are configuration, world, capture, log.
     Start,
+    /// Stay in the lab's namespaces and begin on the loopback device; the descriptors are
+    /// configuration, capture, log, channel.
+    StartInPlace,
     /// Tell what was seen.
     Statistics,
     /// Finish the recordings and end.
@@ -253,6 +280,8 @@ pub(crate) enum Order {
 pub(crate) enum Answer {
     Done(Statistics),
     Failed(String),
+    /// Where it listens in place; nowhere without a network.
+    Listens(Option<Ports>),
 }
 
 /// Sends a message with descriptors. Messages keep their boundaries (`SOCK_SEQPACKET`), so that the
@@ -317,7 +346,7 @@ fn control_pair() -> Result<(OwnedFd, OwnedFd), FakenetError> {
 }
 
 /// The configuration as a file in memory, since a message has less room.
-fn to_memory(configuration: &Configuration) -> Result<File, FakenetError> {
+pub(crate) fn to_memory(configuration: &Configuration) -> Result<File, FakenetError> {
     let bytes = serde_json::to_vec(configuration).map_err(|error| control_error(error.into()))?;
     let memory = rustix::fs::memfd_create("configuration", MemfdFlags::CLOEXEC);
     let memory = memory.map_err(|error| FakenetError::system("memfd_create", error))?;

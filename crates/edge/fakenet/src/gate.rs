@@ -19,6 +19,7 @@ use crate::record::Recorder;
 use crate::scenario::Fault;
 use crate::site::Sites;
 use crate::tls::TlsGate;
+use crate::turned::Destinations;
 use crate::{http, scenario::Scenario};
 
 /// Port of the acceptor and of the receiver; the firewall leads every other port to them.
@@ -33,6 +34,8 @@ pub(crate) struct Internet {
     pub(crate) tls: TlsGate,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) limits: Limits,
+    /// Whom traffic is for, where the link does not tell.
+    pub(crate) turned: Option<Destinations>,
     clock_offset_seconds: i64,
     streams: Streams,
     stopping: AtomicBool,
@@ -54,6 +57,7 @@ impl Internet {
             scenario,
             recorder,
             limits: configuration.limits.clone(),
+            turned: None,
             clock_offset_seconds: configuration.clock_offset_seconds,
             streams: Streams::default(),
             stopping: AtomicBool::new(false),
@@ -139,8 +143,12 @@ pub(crate) fn accept_all(internet: &Arc<Internet>, listener: &TcpListener) {
 }
 
 fn admit(internet: &Arc<Internet>, socket: TcpStream, from: SocketAddr) {
-    // With a transparent socket, the own address is the one that the subject wanted.
-    let Ok(to) = socket.local_addr() else { return };
+    let to = match &internet.turned {
+        Some(turned) => turned.of_stream(from.port()).map(SocketAddr::from),
+        // With a transparent socket, the own address is the one that the subject wanted.
+        None => socket.local_addr().ok(),
+    };
+    let Some(to) = to else { return };
     let Some(place) = internet.streams.enter(&socket, internet.limits.streams) else {
         return refuse(internet, &socket, from, to, "too many streams at one time");
     };

@@ -6,6 +6,10 @@
 //! of every address is answered: DNS, HTTP, TLS with certificates of the lab's authority, and for
 //! the rest a sink that reads and records. A [`Scenario`] says how it plays the vendor.
 //!
+//! Where no namespace can be had, [`FakeInternet::start_in_place`] listens on 127.0.0.1 instead, for
+//! traffic that the tracer of the subject turns there; a seccomp filter and Landlock then keep the
+//! process from dialling and from every file.
+//!
 //! [`FakeInternet::start`] starts it; the program that it starts calls [`process_main`]. When the lab
 //! ends, for whatever reason, the control socket closes, the process ends, and namespaces and link
 //! are gone with it.
@@ -13,6 +17,7 @@
 mod authority;
 mod capture;
 mod configuration;
+mod confinement;
 mod control;
 mod converse;
 mod datagrams;
@@ -25,6 +30,7 @@ mod record;
 mod scenario;
 mod site;
 mod tls;
+mod turned;
 mod wire;
 
 pub use authority::Authority;
@@ -33,3 +39,4 @@ pub use control::ARGUMENT as ROLE;
 pub use control::{FakeInternet, FakenetError, Recordings, Statistics, World};
 pub use process::process_main;
 pub use scenario::{Answer, Fault, Host, Scenario, ScenarioError, Slow, Unknown};
+pub use turned::{Traffic, Turn};

@@ -13,15 +13,18 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::net::SocketType;
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets, LinkNameSpaceType};
+use watchglass_packets::pcapng::{CaptureTotals, CaptureWriter};
 use watchglass_sys::{separate, transparent};
 
 use crate::capture::{Capture, PreparedCapture};
 use crate::configuration::{Configuration, Network};
+use crate::confinement;
 use crate::control::{ARGUMENT, Answer, FakenetError, Order, Statistics, receive, send};
 use crate::gate::{self, Internet};
 use crate::record::Recorder;
 use crate::scenario::Fault;
-use crate::{datagrams, link};
+use crate::turned::{Destinations, Ports};
+use crate::{datagrams, link, turned};
 
 /// What the lab does when it is started again as `fakenet`: it becomes the fake internet, led by the
 /// control socket on its standard input, and ends when that closes.
@@ -47,8 +50,10 @@ pub fn process_main() -> ExitCode {
 /// It has no parent-death signal: that would fire when the thread ends that started it, not only
 /// when the lab does. The second stage notices the lab's end by the control socket.
 fn outside(control: &OwnedFd) -> Result<ExitCode, FakenetError> {
-    let Some((Order::Separate, descriptors)) = receive(control.as_fd())? else {
-        return Err(FakenetError::Ended);
+    let descriptors = match receive(control.as_fd())? {
+        Some((Order::Separate, descriptors)) => descriptors,
+        Some((Order::StartInPlace, descriptors)) => return in_place(control, descriptors),
+        _ => return Err(FakenetError::Ended),
     };
     if let Some(user) = descriptors.first() {
         let kind = Some(LinkNameSpaceType::User);
@@ -75,6 +80,18 @@ fn inside(control: &OwnedFd) -> Result<ExitCode, FakenetError> {
     };
     let running = start(descriptors)?;
     send(control.as_fd(), &Answer::Done(running.statistics()), &[])?;
+    serve_lab(control, running)
+}
+
+/// The only stage where there are no namespaces: the lab's end is noticed by the control socket.
+fn in_place(control: &OwnedFd, descriptors: Vec<OwnedFd>) -> Result<ExitCode, FakenetError> {
+    let (running, ports) = start_in_place(descriptors)?;
+    send(control.as_fd(), &Answer::Done(running.statistics()), &[])?;
+    send(control.as_fd(), &Answer::Listens(ports), &[])?;
+    serve_lab(control, running)
+}
+
+fn serve_lab(control: &OwnedFd, running: Running) -> Result<ExitCode, FakenetError> {
     loop {
         match receive(control.as_fd())? {
             Some((Order::Statistics, _)) => {
@@ -85,7 +102,7 @@ fn inside(control: &OwnedFd) -> Result<ExitCode, FakenetError> {
                 send(control.as_fd(), &Answer::Done(statistics), &[])?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Some((Order::Separate | Order::Start, _)) => {}
+            Some((Order::Separate | Order::Start | Order::StartInPlace, _)) => {}
             None => {
                 // The lab is gone. What was recorded is sealed, for whoever resumes the campaign.
                 running.finish();
@@ -99,7 +116,8 @@ fn inside(control: &OwnedFd) -> Result<ExitCode, FakenetError> {
 struct Running {
     internet: Arc<Internet>,
     recorder: Arc<Recorder>,
-    capture: Capture,
+    /// There is no link to capture in place.
+    capture: Option<Capture>,
 }
 
 fn start(descriptors: Vec<OwnedFd>) -> Result<Running, FakenetError> {
@@ -129,14 +147,46 @@ fn start(descriptors: Vec<OwnedFd>) -> Result<Running, FakenetError> {
     confine()?;
     let capture = capture.start()?;
     for (listener, receiver) in sockets {
-        serve(&internet, listener, receiver)?;
+        let receiving = Arc::clone(&internet);
+        serve(&internet, listener, move || datagrams::receive_all(&receiving, &receiver))?;
     }
-    Ok(Running { internet, recorder, capture })
+    Ok(Running { internet, recorder, capture: Some(capture) })
+}
+
+fn start_in_place(descriptors: Vec<OwnedFd>) -> Result<(Running, Option<Ports>), FakenetError> {
+    let Ok([configuration, capture, log, channel]) = <[OwnedFd; 4]>::try_from(descriptors) else {
+        return Err(FakenetError::Process("four descriptors were expected".to_owned()));
+    };
+    let configuration = read_configuration(configuration)?;
+    finish_empty(capture.into(), &configuration)?;
+    let log = Recorder::new(log.into(), configuration.limits.log_bytes);
+    let recorder = Arc::new(log.map_err(|error| FakenetError::system("write the log", error))?);
+    let mut internet = Internet::new(&configuration, Arc::clone(&recorder))?;
+    internet.turned = Some(Destinations::new(channel));
+    let internet = Arc::new(internet);
+    let sockets = match configuration.network {
+        Network::Vendor => Some(turned::open_sockets()?),
+        Network::None | Network::Real => None,
+    };
+    confinement::confine_in_place(internet.sites.folders())?;
+    let ports = sockets.map(|(listener, receiver, ports)| {
+        let serving = Arc::clone(&internet);
+        serve(&internet, listener, move || turned::receive_all(&serving, &receiver)).map(|()| ports)
+    });
+    Ok((Running { internet, recorder, capture: None }, ports.transpose()?))
+}
+
+/// A capture of nothing.
+fn finish_empty(sink: File, configuration: &Configuration) -> Result<(), FakenetError> {
+    let failed = |error| FakenetError::system("write the capture", error);
+    let writer = CaptureWriter::new(sink, 0, configuration.limits.capture_bytes);
+    writer.and_then(|writer| writer.finish(0)).map(drop).map_err(failed)
 }
 
 impl Running {
     fn statistics(&self) -> Statistics {
-        let (log, capture) = (self.recorder.totals(), self.capture.progress());
+        let capture = self.capture.as_ref().map(Capture::progress).unwrap_or_default();
+        let log = self.recorder.totals();
         Statistics {
             frames: capture.kept,
             frames_lost: capture.dropped,
@@ -156,7 +206,7 @@ impl Running {
         }
         let log = self.recorder.finish();
         let statistics = self.statistics();
-        let capture = self.capture.finish();
+        let capture = self.capture.map_or_else(|| Ok(CaptureTotals::default()), Capture::finish);
         if let Err(error) = log {
             problems.push(format!("the gate's log could not be written: {error}"));
         }
@@ -210,15 +260,14 @@ fn open_sockets(has_ipv6: bool) -> Result<Vec<(TcpListener, UdpSocket)>, Fakenet
 fn serve(
     internet: &Arc<Internet>,
     listener: TcpListener,
-    receiver: UdpSocket,
+    receive: impl FnOnce() + Send + 'static,
 ) -> Result<(), FakenetError> {
     let failed = |error| FakenetError::system("thread", error);
     let accepting = Arc::clone(internet);
     let thread = std::thread::Builder::new().name("accept".to_owned());
     thread.spawn(move || gate::accept_all(&accepting, &listener)).map_err(failed)?;
-    let receiving = Arc::clone(internet);
     let thread = std::thread::Builder::new().name("datagrams".to_owned());
-    thread.spawn(move || datagrams::receive_all(&receiving, &receiver)).map_err(failed)?;
+    thread.spawn(receive).map_err(failed)?;
     Ok(())
 }
 

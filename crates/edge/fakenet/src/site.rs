@@ -64,6 +64,11 @@ impl Sites {
         Ok(Self { scenario, folders })
     }
 
+    /// The folders that are served.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.folders.iter().flatten()
+    }
+
     /// The answer of the host `name`, which may not be one of the scenario.
     pub(crate) fn respond(&self, name: &str, request: &Request) -> Response {
         let Some((place, host)) = self.scenario.host(name) else { return Response::status(404) };

@@ -166,12 +166,21 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`] with the path.
 pub fn fresh_folder(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(StoreError::io("empty", path)(error)),
-    }
+    remove_folder(path)?;
     make_folder(path)
+}
+
+/// Removes a folder of the lab's own with everything in it; one that is not there is no error.
+///
+/// # Errors
+/// [`StoreError`] with the path.
+pub fn remove_folder(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("empty", path)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a file that a recorder writes into as it goes.

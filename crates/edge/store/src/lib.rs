@@ -7,7 +7,7 @@
 mod bundle;
 mod key;
 
-pub use bundle::{create_file, fresh_folder, make_folder, read_bundle, write_file};
+pub use bundle::{create_file, fresh_folder, make_folder, read_bundle, remove_folder, write_file};
 pub use key::SigningKey;
 use thiserror::Error;
 use watchglass_evidence::PartNameError;

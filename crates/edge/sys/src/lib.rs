@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "this is the one crate that may; everyone else calls it")]
 
 pub mod image;
+pub mod landlock;
 pub mod mapping;
 pub mod namespace;
 pub mod packet_socket;

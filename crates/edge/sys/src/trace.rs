@@ -58,6 +58,8 @@ pub enum CallInfo {
         arguments: [u64; 6],
         /// `SECCOMP_RET_DATA` of the filter.
         data: u32,
+        /// Where its stack ends.
+        stack: u64,
     },
     /// After the call: what it returned, errors as negative numbers.
     Exit(i64),
@@ -138,7 +140,23 @@ impl Tracee {
     /// # Errors
     /// `ESRCH` when it vanished.
     pub fn refuse_call(self, errno: i32) -> Result<()> {
-        registers::skip_call(self.0, -i64::from(errno))
+        self.answer_call(-i64::from(errno))
+    }
+
+    /// At a seccomp stop: the call is not made, and returns `result`.
+    ///
+    /// # Errors
+    /// `ESRCH` when it vanished.
+    pub fn answer_call(self, result: i64) -> Result<()> {
+        registers::skip_call(self.0, result)
+    }
+
+    /// At a stop of a system call: gives one of its arguments, counted from 0, another value.
+    ///
+    /// # Errors
+    /// `ESRCH` when it vanished, `EINVAL` for an argument that calls do not have.
+    pub fn set_argument(self, place: usize, value: u64) -> Result<()> {
+        registers::set_argument(self.0, place, value)
     }
 }
 
@@ -276,7 +294,7 @@ fn decode_status(status: c_int) -> Stop {
 /// `struct ptrace_syscall_info` of linux/ptrace.h: `op: u8, pad, arch: u32, ip: u64, sp: u64`, then
 /// at a seccomp stop `nr: u64, args: [u64; 6], ret_data: u32`, at an exit `rval: i64, is_error: u8`.
 fn decode_call_info(words: &[u64; CALL_INFO_WORDS]) -> CallInfo {
-    let [head, _instruction, _stack, first, a, b, c, d, e, f, data] = *words;
+    let [head, _instruction, stack, first, a, b, c, d, e, f, data] = *words;
     let head = head.to_ne_bytes();
     match head[0] {
         SYSCALL_INFO_EXIT => CallInfo::Exit(first.cast_signed()),
@@ -285,6 +303,7 @@ fn decode_call_info(words: &[u64; CALL_INFO_WORDS]) -> CallInfo {
             number: first,
             arguments: [a, b, c, d, e, f],
             data: first_half(data),
+            stack,
         },
         _ => CallInfo::Other,
     }
@@ -295,10 +314,11 @@ fn first_half(word: u64) -> u32 {
     u32::from_ne_bytes([a, b, c, d])
 }
 
-/// What differs between architectures: how a call is skipped at a seccomp stop.
+/// What differs between architectures: how a call is skipped at a seccomp stop, and where its
+/// arguments are.
 #[cfg(target_arch = "x86_64")]
 mod registers {
-    use super::{Result, c_long, pid_t, request};
+    use super::{Error, ErrorKind, Result, c_long, pid_t, request};
 
     /// ptrace(2), seccomp stop: a call number of -1 skips the call, and `rax` is its result.
     pub(super) fn skip_call(tid: pid_t, result: i64) -> Result<()> {
@@ -306,30 +326,53 @@ mod registers {
         request(libc::PTRACE_POKEUSER, tid, c_long::from(libc::RAX) * WORD, result).map(drop)
     }
 
+    pub(super) fn set_argument(tid: pid_t, place: usize, value: u64) -> Result<()> {
+        let register = ARGUMENTS.get(place).ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+        let value = value.cast_signed();
+        request(libc::PTRACE_POKEUSER, tid, c_long::from(*register) * WORD, value).map(drop)
+    }
+
     const WORD: c_long = 8;
+    /// syscall(2), "Architecture calling conventions".
+    const ARGUMENTS: [libc::c_int; 6] =
+        [libc::RDI, libc::RSI, libc::RDX, libc::R10, libc::R8, libc::R9];
 }
 
-/// What differs between architectures: how a call is skipped at a seccomp stop.
+/// What differs between architectures: how a call is skipped at a seccomp stop, and where its
+/// arguments are.
 #[cfg(target_arch = "aarch64")]
 mod registers {
-    use super::{Result, c_long, pid_t, request};
+    use super::{Error, ErrorKind, Result, c_long, pid_t, request};
 
     /// Arm keeps the call's number outside of the general registers, in a set of its own.
     pub(super) fn skip_call(tid: pid_t, result: i64) -> Result<()> {
         let mut number: i32 = -1;
         let mut part = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
         request(libc::PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, (&raw mut part) as c_long)?;
+        set_general(tid, 0, result.cast_unsigned())
+    }
+
+    pub(super) fn set_argument(tid: pid_t, place: usize, value: u64) -> Result<()> {
+        if place >= ARGUMENTS {
+            return Err(Error::from(ErrorKind::InvalidInput));
+        }
+        set_general(tid, place, value)
+    }
+
+    fn set_general(tid: pid_t, place: usize, value: u64) -> Result<()> {
         let mut general = [0_u64; GENERAL_WORDS];
         let iov_len = size_of_val(&general);
         let mut part = libc::iovec { iov_base: general.as_mut_ptr().cast(), iov_len };
         request(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, (&raw mut part) as c_long)?;
-        general[0] = result.cast_unsigned();
+        general[place] = value;
         let mut part = libc::iovec { iov_base: general.as_mut_ptr().cast(), iov_len };
         request(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, (&raw mut part) as c_long).map(drop)
     }
 
     const NT_PRSTATUS: c_long = 1;
     const NT_ARM_SYSTEM_CALL: c_long = 0x404;
+    /// x0 to x5 are the arguments of a call.
+    const ARGUMENTS: usize = 6;
     /// x0 to x30, sp, pc, pstate.
     const GENERAL_WORDS: usize = 34;
 }
@@ -378,11 +421,12 @@ mod tests {
             let [a, b, c, d] = NATIVE_ARCHITECTURE.to_ne_bytes();
             [SYSCALL_INFO_SECCOMP, 0, 0, 0, a, b, c, d]
         });
-        let words = [arch, 0, 0, 257, 1, 2, 3, 4, 5, 6, 2];
+        let words = [arch, 0, 0x7000, 257, 1, 2, 3, 4, 5, 6, 2];
         let info = decode_call_info(&words);
         let architecture = NATIVE_ARCHITECTURE;
         let arguments = [1, 2, 3, 4, 5, 6];
-        assert_eq!(info, CallInfo::Filtered { architecture, number: 257, arguments, data: 2 });
+        let (number, data, stack) = (257, 2, 0x7000);
+        assert_eq!(info, CallInfo::Filtered { architecture, number, arguments, data, stack });
     }
 
     #[test]

@@ -25,7 +25,13 @@ use crate::wire::Channel;
 /// Walks every overlay and tells the lab.
 pub(crate) fn tell(channel: &Channel, pieces: &[Compared], ids: Ids) -> io::Result<()> {
     let mut sink = |what| channel.send(&FromKeeper::Differs(Box::new(what)), &[]);
-    let mut walk = Walk { ids, limits: LIMITS, comparison: Comparison::default(), sink: &mut sink };
+    let mut walk = Walk {
+        ids,
+        limits: LIMITS,
+        comparison: Comparison::default(),
+        sink: &mut sink,
+        is_whole: false,
+    };
     for piece in pieces {
         walk.piece(piece)?;
     }
@@ -58,6 +64,8 @@ struct Walk<'a> {
     limits: Limits,
     comparison: Comparison,
     sink: &'a mut dyn FnMut(What) -> io::Result<()>,
+    /// Whether the folders hold everything, and not only what was changed.
+    is_whole: bool,
 }
 
 /// A folder that is being looked at.
@@ -73,6 +81,7 @@ struct Level {
 
 impl Walk<'_> {
     fn piece(&mut self, piece: &Compared) -> io::Result<()> {
+        self.is_whole = piece.is_whole;
         let at = piece.at.as_os_str().as_bytes().to_vec();
         let upper = open_folder(piece.upper.as_fd(), c".")?;
         let before = open_folder(piece.before.as_fd(), c".")?;
@@ -108,7 +117,7 @@ impl Walk<'_> {
     ) -> io::Result<Level> {
         let mut names = list(&upper)?;
         let mut level = Level { upper, before, path, names: Vec::new() };
-        if is_opaque(&level.upper) {
+        if self.is_whole || is_opaque(&level.upper) {
             let gone = level.before.as_ref().map(list).transpose()?.unwrap_or_default();
             let present: BTreeSet<_> = names.iter().collect();
             for name in gone.iter().filter(|name| !present.contains(name)) {

@@ -72,6 +72,15 @@ pub(crate) fn program(
     privileges: &Privileges,
     traced: &[u32],
 ) -> Result<Vec<Instruction>, WorldError> {
+    program_with(privileges, traced, Vec::new())
+}
+
+/// The same, with `first` before every rule. It leaves the number of the call as it found it.
+pub(crate) fn program_with(
+    privileges: &Privileges,
+    traced: &[u32],
+    first: Vec<Instruction>,
+) -> Result<Vec<Instruction>, WorldError> {
     let mut families = DEFAULT_FAMILIES.to_vec();
     for name in &privileges.families {
         families.push(family_number(name)?);
@@ -79,6 +88,7 @@ pub(crate) fn program(
     let verdicts = Verdicts { traced };
     let mut code = vec![load(OFFSET_ARCHITECTURE), skip_if(NATIVE, 1), verdicts.refuse()];
     code.extend([load(OFFSET_NUMBER), skip_below(FOREIGN_BIT, 1), verdicts.refuse()]);
+    code.extend(first);
     for rule in RULES {
         code.extend(block(rule, &families, privileges.io_uring, &verdicts));
     }
@@ -89,13 +99,18 @@ pub(crate) fn program(
     Ok(code)
 }
 
+/// A filter as a message carries it.
+pub(crate) fn in_words(program: &[Instruction]) -> Vec<(u16, u8, u8, u32)> {
+    program.iter().map(|one| (one.code, one.jump_true, one.jump_false, one.operand)).collect()
+}
+
 /// What the filter says, with and without a tracer.
-struct Verdicts<'a> {
-    traced: &'a [u32],
+pub(crate) struct Verdicts<'a> {
+    pub(crate) traced: &'a [u32],
 }
 
 impl Verdicts<'_> {
-    fn refuse(&self) -> Instruction {
+    pub(crate) fn refuse(&self) -> Instruction {
         if self.traced.is_empty() {
             give(libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs())
         } else {
@@ -103,7 +118,7 @@ impl Verdicts<'_> {
         }
     }
 
-    fn pass(&self, number: u32) -> Instruction {
+    pub(crate) fn pass(&self, number: u32) -> Instruction {
         if self.traced.contains(&number) {
             give(libc::SECCOMP_RET_TRACE | u32::from(TRACE_RECORD))
         } else {
@@ -121,7 +136,7 @@ impl Verdicts<'_> {
 
 /// The instructions of one rule. They end either with an answer or with the accumulator holding
 /// the number of the call, as they found it.
-fn block(
+pub(crate) fn block(
     rule: &Rule,
     families: &[u32],
     io_uring: bool,
@@ -156,9 +171,14 @@ fn family_block(
     // Route netlink alone: the other protocols reach auditing, devices and packet filters.
     inner.extend([skip_unless(AF_NETLINK, 3), load(argument_offset(2)), skip_unless(0, 1), pass]);
     inner.push(answer);
-    // At most 5 + 2 × 46 families, so the length fits.
+    for_call(rule.number, inner)
+}
+
+/// Instructions for one call, which end with an answer. At most 255, which is more than any rule
+/// needs: 5 + 2 × 46 families.
+pub(crate) fn for_call(number: u32, mut inner: Vec<Instruction>) -> Vec<Instruction> {
     let length = u8::try_from(inner.len()).unwrap_or(u8::MAX);
-    let mut code = vec![skip_unless(rule.number, length)];
+    let mut code = vec![skip_unless(number, length)];
     code.append(&mut inner);
     code
 }
@@ -169,7 +189,7 @@ fn family_number(name: &str) -> Result<u32, WorldError> {
     known.map(|(_, number)| number.unsigned_abs()).ok_or_else(unknown)
 }
 
-fn load(offset: u32) -> Instruction {
+pub(crate) fn load(offset: u32) -> Instruction {
     Instruction { code: BPF_LOAD_WORD, jump_true: 0, jump_false: 0, operand: offset }
 }
 
@@ -181,7 +201,7 @@ fn skip_if(operand: u32, jump_true: u8) -> Instruction {
     Instruction { code: BPF_JUMP_EQUAL, jump_true, jump_false: 0, operand }
 }
 
-fn skip_unless(operand: u32, jump_false: u8) -> Instruction {
+pub(crate) fn skip_unless(operand: u32, jump_false: u8) -> Instruction {
     Instruction { code: BPF_JUMP_EQUAL, jump_true: 0, jump_false, operand }
 }
 
@@ -193,17 +213,17 @@ fn skip_below(operand: u32, jump_false: u8) -> Instruction {
     Instruction { code: BPF_JUMP_AT_LEAST, jump_true: 0, jump_false, operand }
 }
 
-const fn argument_offset(argument: u32) -> u32 {
+pub(crate) const fn argument_offset(argument: u32) -> u32 {
     // `struct seccomp_data`: number u32, architecture u32, instruction pointer u64, arguments u64.
     // The lower half of an argument comes first on the little-endian machines we run on.
     16 + 8 * argument
 }
 
-const fn always(call: &'static str, number: libc::c_long, why: &'static str) -> Rule {
+pub(crate) const fn always(call: &'static str, number: libc::c_long, why: &'static str) -> Rule {
     Rule { call, number: narrow(number), when: When::Always, answer: Answer::Refuse, why }
 }
 
-const fn bits(
+pub(crate) const fn bits(
     call: &'static str,
     number: libc::c_long,
     argument: u32,
@@ -225,7 +245,7 @@ const fn ring(call: &'static str, number: libc::c_long) -> Rule {
     clippy::cast_sign_loss,
     reason = "call numbers are small"
 )]
-const fn narrow(number: libc::c_long) -> u32 {
+pub(crate) const fn narrow(number: libc::c_long) -> u32 {
     number as u32
 }
 
@@ -337,9 +357,9 @@ const FAMILIES: &[(&str, libc::c_int)] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const NATIVE: u32 = 0xC000_003E;
+pub(crate) const NATIVE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
-const NATIVE: u32 = 0xC000_00B7;
+pub(crate) const NATIVE: u32 = 0xC000_00B7;
 /// Calls of the x32 interface carry this bit and the native architecture. No other call number
 /// comes near it.
 const FOREIGN_BIT: u32 = 0x4000_0000;
@@ -358,14 +378,19 @@ const BPF_JUMP_ANY_BIT: u16 = 0x45;
 const BPF_RETURN: u16 = 0x06;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const EPERM: u32 = libc::SECCOMP_RET_ERRNO | 1;
     const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 
     /// What the kernel would answer: an interpreter of the five operations the filter is made of.
-    fn decide(program: &[Instruction], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+    pub(crate) fn decide(
+        program: &[Instruction],
+        architecture: u32,
+        number: u32,
+        arguments: [u64; 6],
+    ) -> u32 {
         let mut words = vec![number, architecture, 0, 0];
         for argument in arguments {
             words.push((argument & 0xffff_ffff) as u32);

@@ -45,6 +45,11 @@ impl Ids {
         Self { base: 0, count: 1, keeper: Keeper::Ordinary }
     }
 
+    /// Without namespaces: everybody is the lab's own user.
+    pub(crate) fn in_place(uid: u32) -> Self {
+        Self { base: uid, count: 1, keeper: Keeper::Ordinary }
+    }
+
     /// The keeper's number for a user of the world; a world with a single user has no other.
     pub(crate) fn outside(self, inside: u32) -> u32 {
         self.base + inside.min(self.count - 1)

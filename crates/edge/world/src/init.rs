@@ -19,13 +19,14 @@ use watchglass_sys::process::{Fork, child_exits, fork, signal_everyone_else};
 
 use crate::messages::{AtStep, Blueprint, Command, End, Failure, News, Order};
 use crate::wire::Channel;
+use crate::world::descendants;
 
 /// What the first process is given.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) blueprint: Blueprint,
-    /// The subject's user namespace.
-    pub(crate) users: OwnedFd,
+    /// The subject's user namespace; none in place.
+    pub(crate) users: Option<OwnedFd>,
     /// Member file of the subject's cgroup.
     pub(crate) members: Option<OwnedFd>,
     /// Where the world's root is mounted.
@@ -52,9 +53,19 @@ fn prepare(start: &Start) -> Result<OwnedFd, Failure> {
     replace_standard_streams()?;
     // When memory runs out, the kernel is to take it from the world. The children inherit this.
     std::fs::write("/proc/self/oom_score_adj", "1000").at("oom_score_adj")?;
+    if start.users.is_none() {
+        return prepare_in_place();
+    }
     view::enter(start)?;
     // Again, now that it is the world's own: the children show it as their standard input.
     replace_standard_streams()?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("dumpable")?;
+    child_exits().at("signalfd")
+}
+
+/// In place the first process is one of the machine's: it adopts the orphans among its descendants.
+fn prepare_in_place() -> Result<OwnedFd, Failure> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).at("subreaper")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("dumpable")?;
     child_exits().at("signalfd")
 }
@@ -177,7 +188,11 @@ impl Init<'_> {
         let mut left = true;
         while left && Instant::now() < patience {
             // No process to signal is an answer that the next line finds out by itself.
-            let _ = signal_everyone_else(Signal::KILL);
+            if self.start.users.is_some() {
+                let _ = signal_everyone_else(Signal::KILL);
+            } else {
+                kill_descendants();
+            }
             left = match self.collect()? {
                 Collected::NoChildren => false,
                 Collected::One => true,
@@ -188,6 +203,15 @@ impl Init<'_> {
             };
         }
         self.channel.send(&News::Alone { left }, &[])
+    }
+}
+
+/// Whoever loses their parent becomes a child of this process, so nobody is missed for long.
+fn kill_descendants() {
+    for pid in descendants(std::process::id()) {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
     }
 }
 

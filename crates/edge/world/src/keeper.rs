@@ -11,6 +11,7 @@ mod tree;
 mod users;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags};
@@ -21,15 +22,15 @@ use watchglass_sys::namespace;
 use watchglass_sys::process::{Fork, fork};
 
 pub(crate) use fill::Writer;
-use tree::Tree;
-pub(crate) use tree::{Compared, Piece, attach, tmpfs};
+pub(crate) use tree::{Compared, Piece, Tree, attach, tmpfs};
 
 use crate::cgroup::Cgroups;
 use crate::difference;
 use crate::ids::{Ids, Keeper};
+use crate::in_place;
 use crate::init;
 use crate::layer::Entries;
-use crate::messages::{AtStep, Blueprint, Failure, FromKeeper, ToKeeper};
+use crate::messages::{AtStep, Blueprint, Failure, FromKeeper, Root, ToKeeper};
 use crate::wire::Channel;
 
 /// Runs the keeper until the lab or the world is gone.
@@ -57,6 +58,8 @@ pub(crate) fn run(channel: Channel) -> ExitCode {
 struct Holdings {
     init: Option<Pid>,
     cgroups: Option<Cgroups>,
+    /// The folder of a world in place.
+    folder: Option<PathBuf>,
 }
 
 impl Holdings {
@@ -71,6 +74,9 @@ impl Holdings {
         }
         if let Some(cgroups) = self.cgroups.take() {
             let _ = cgroups.remove();
+        }
+        if let Some(folder) = self.folder.take() {
+            let _ = in_place::remove(&folder);
         }
     }
 }
@@ -98,6 +104,9 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     let mut entries = Entries::new(layer).at("reading the layer")?;
     rustix::process::setsid().at("setsid")?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    if let Root::InPlace(base) = blueprint.root.clone() {
+        return prepare_in_place(*blueprint, &base, &mut entries, holdings).map(Some);
+    }
     let own_users = enter_user_namespace(channel, &blueprint)?;
     let (cgroups, lacks) = make_cgroups(&blueprint)?;
     holdings.cgroups = cgroups;
@@ -107,8 +116,24 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     rustix::system::sethostname(blueprint.hostname.as_bytes()).at("host name")?;
     let tree = tree::build(&blueprint, &users, &mut entries)?;
     let members = holdings.cgroups.as_ref().map(Cgroups::members).transpose().at("cgroup")?;
+    let users = Some(users);
     let first = init::Start { blueprint: *blueprint, users, members, root: tree.path.clone() };
     Ok(Some(Prepared { first, network, own_users, tree, lacks }))
+}
+
+/// Without namespaces and cgroups: only the files are made.
+fn prepare_in_place(
+    blueprint: Blueprint,
+    base: &Path,
+    entries: &mut Entries,
+    holdings: &mut Holdings,
+) -> Result<Prepared, Failure> {
+    holdings.folder = Some(base.to_owned());
+    let tree = in_place::build(base, blueprint.ids, entries)?;
+    let network = open_namespace("net")?;
+    let first = init::Start { blueprint, users: None, members: None, root: tree.path.clone() };
+    let lacks = vec!["no namespaces, and no cgroup of its own".to_owned()];
+    Ok(Prepared { first, network, own_users: None, tree, lacks })
 }
 
 /// A world with its first process.
@@ -133,6 +158,7 @@ fn start(
         Ok(Fork::Parent(init)) => holdings.init = Some(init),
         Ok(Fork::Child) => {
             holdings.cgroups = None;
+            holdings.folder = None;
             let Prepared { first, network, own_users, tree, .. } = prepared;
             drop((channel, ours, network, own_users, tree));
             init::run(theirs, &first);

@@ -41,6 +41,7 @@ mod difference;
 mod error;
 mod filter;
 mod ids;
+mod in_place;
 mod init;
 mod keeper;
 mod layer;
@@ -58,13 +59,14 @@ use std::process::ExitCode;
 
 pub use error::{RootError, WorldError};
 pub use filter::{Answer, RULES, Rule, TRACE_RECORD, TRACE_REFUSE, When};
+pub use in_place::{IN_PLACE_FOLDERS, sweep_in_place};
 pub use layer::{Attributes, Layer, LayerBuilder, LayerError};
 pub use messages::Comparison;
 pub use plan::{Limits, Plan, Spawn, User};
 pub use root::{
     CachedRoot, FileDigest, Inventory, Package, Preparation, PreparedRoot, list, prune,
 };
-pub use world::{Parked, World};
+pub use world::{Parked, World, range_of_users};
 
 /// Runs one of the roles that this crate starts the program again for; `None` when the arguments
 /// name none, and the program goes on as usual. `main` calls this first, before any thread.

@@ -58,6 +58,9 @@ pub(crate) enum Root {
     /// The machine's own programs.
     #[n(1)]
     Host,
+    /// The machine's own programs, without namespaces; in this folder, which is to be made.
+    #[n(2)]
+    InPlace(#[n(0)] PathBuf),
 }
 
 /// Keeper to lab.

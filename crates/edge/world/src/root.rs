@@ -65,6 +65,18 @@ impl PreparedRoot {
         }
     }
 
+    /// Whether a root can be prepared, as far as that can be told without doing it: a package that
+    /// does not exist, or a mirror that does not answer, shows only then.
+    ///
+    /// # Errors
+    /// As [`RootError`].
+    pub fn check(install: &Install, cache: &Path) -> Result<(), RootError> {
+        match install {
+            Install::Host { .. } => Ok(()),
+            Install::Debian { packages, .. } => debian::check(packages, cache),
+        }
+    }
+
     /// The machine's own programs, without the owner's folders.
     #[must_use]
     pub fn host() -> Self {

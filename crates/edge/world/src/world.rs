@@ -18,6 +18,7 @@ use watchglass_events::{Outcome, What};
 
 use crate::cgroup;
 use crate::ids::Ids;
+use crate::in_place;
 use crate::messages::{
     Blueprint, Command, Comparison, End, FromKeeper, News, Order, Root, ToKeeper,
 };
@@ -44,6 +45,7 @@ pub struct World {
     processes: Vec<Parked>,
     next_id: u32,
     uid_base: u32,
+    scratch: Option<PathBuf>,
 }
 
 /// A process of the world that the lab asked for.
@@ -67,6 +69,41 @@ impl World {
         let name = WorldName::fresh().map_err(WorldError::system("name of the world"))?;
         let mapping = Mapping::of_machine(&name);
         let blueprint = blueprint(plan, &name, mapping.ids())?;
+        Self::raise(plan, &name, &mapping, blueprint)
+    }
+
+    /// Builds a world without namespaces, in a new folder of `parent`, which is gone with it. Its
+    /// subject is the lab's own user, among the machine's processes and on the machine's network:
+    /// it has to be traced by a tracer that leads its paths to [`World::scratch`] and makes the
+    /// calls that reach others.
+    ///
+    /// # Errors
+    /// As [`World::create`]; [`WorldError::Missing`] where the kernel has no Landlock.
+    pub fn create_in_place(plan: &Plan<'_>, parent: &Path) -> Result<Self, WorldError> {
+        let landlock = watchglass_sys::landlock::version();
+        landlock.map_err(|error| WorldError::Missing {
+            what: "Landlock".to_owned(),
+            help: format!("without it nothing keeps a subject from the machine's files: {error}"),
+        })?;
+        let name = WorldName::fresh().map_err(WorldError::system("name of the world"))?;
+        let parent = parent.canonicalize().map_err(WorldError::system("the scratch folder"))?;
+        let base = parent.join(name.to_string());
+        let scratch = base.join(in_place::ROOT);
+        let ids = Ids::in_place(rustix::process::geteuid().as_raw());
+        let filter = filter::in_words(&in_place::program(&plan.traced_calls)?);
+        let root = Root::InPlace(base);
+        let blueprint = Blueprint { root, filter, cgroup: None, ..blueprint(plan, &name, ids)? };
+        let mut world = Self::raise(plan, &name, &Mapping::Single, blueprint)?;
+        world.scratch = Some(scratch);
+        Ok(world)
+    }
+
+    fn raise(
+        plan: &Plan<'_>,
+        name: &WorldName,
+        mapping: &Mapping,
+        blueprint: Blueprint,
+    ) -> Result<Self, WorldError> {
         let (cgroup, uid_base) = (blueprint.cgroup.clone(), blueprint.ids.outside(0));
         let (channel, theirs) = Channel::pair().map_err(WorldError::system("socketpair"))?;
         let program = plan.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
@@ -79,7 +116,7 @@ impl World {
             .spawn()
             .map_err(WorldError::system(format!("starting {}", program.display())))?;
         let mut guard = KeeperGuard(Some((keeper, channel)));
-        let built = guard.build(blueprint, plan, &mapping);
+        let built = guard.build(blueprint, plan, mapping);
         match built {
             Ok((fds, message)) => {
                 Self::assemble(name.to_string(), guard, fds, message, cgroup, uid_base)
@@ -118,6 +155,7 @@ impl World {
             processes: Vec::new(),
             next_id: 0,
             uid_base,
+            scratch: None,
         };
         world.await_up()?;
         Ok(world)
@@ -155,6 +193,12 @@ impl World {
     #[must_use]
     pub fn cgroup(&self) -> Option<(&Path, BorrowedFd<'_>)> {
         self.cgroup.as_ref().map(|(path, fd)| (path.as_path(), fd.as_fd()))
+    }
+
+    /// The folder that stands for the root of a world without namespaces, its path without links.
+    #[must_use]
+    pub fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
     }
 
     /// What this world lacks for want of rights, in words.
@@ -200,8 +244,14 @@ impl World {
         self.network_table("unix").lines().any(|line| {
             let fields: Vec<_> = line.split_whitespace().collect();
             let bound = fields.get(7).filter(|_| fields.get(3) == Some(&"00010000"));
-            bound.is_some_and(|bound| self.is_same_file(Path::new(bound), Path::new(path)))
+            bound.is_some_and(|bound| self.is_same_file(self.inside(bound), Path::new(path)))
         })
+    }
+
+    /// A path of the machine as the world knows it.
+    fn inside<'a>(&self, path: &'a str) -> &'a Path {
+        let scratch = self.scratch.as_ref().and_then(|scratch| scratch.to_str());
+        Path::new(scratch.and_then(|scratch| path.strip_prefix(scratch)).unwrap_or(path))
     }
 
     fn is_same_file(&self, one: &Path, other: &Path) -> bool {
@@ -591,6 +641,27 @@ impl Mapping {
     }
 }
 
+/// Whether an ordinary user has a range of users to give to a world, which a root of packages needs.
+///
+/// # Errors
+/// What is missing, and what to do.
+pub fn range_of_users() -> Result<(), WorldError> {
+    let uid = rustix::process::getuid().as_raw();
+    let missing = |what: &str, help: &str| WorldError::Missing {
+        what: what.to_owned(),
+        help: help.to_owned(),
+    };
+    if !["/usr/bin/newuidmap", "/usr/bin/newgidmap"].iter().all(|tool| Path::new(tool).exists()) {
+        return Err(missing("newuidmap", "install the package uidmap"));
+    }
+    let gid = rustix::process::getgid().as_raw();
+    if range("/etc/subuid", uid).is_none() || range("/etc/subgid", gid).is_none() {
+        let help = "usermod --add-subuids and --add-subgids give this user 65,536 of each";
+        return Err(missing("a range of users", help));
+    }
+    Ok(())
+}
+
 /// The first range of at least 65,536 numbers, subuid(5). Entries by name are looked up with
 /// `/etc/passwd` for users; a group's range belongs to the user as well.
 fn range(path: &str, id: u32) -> Option<u32> {
@@ -630,9 +701,7 @@ fn run_map_tool(tool: &str, pid: u32, own: u32, first: u32) -> Result<(), WorldE
 }
 
 fn blueprint(plan: &Plan<'_>, name: &WorldName, ids: Ids) -> Result<Blueprint, WorldError> {
-    let program = filter::program(&plan.privileges, &plan.traced_calls)?;
-    let filter =
-        program.iter().map(|one| (one.code, one.jump_true, one.jump_false, one.operand)).collect();
+    let filter = filter::in_words(&filter::program(&plan.privileges, &plan.traced_calls)?);
     let root = match &plan.root.kind {
         Kind::Host => Root::Host,
         Kind::Folder(folder) if ids.base >= crate::ids::RANGE => Root::Folder(folder.clone()),
@@ -688,7 +757,7 @@ fn pid_of(pidfd: &OwnedFd) -> Result<u32, WorldError> {
 
 /// Without a cgroup: the children of the first process and theirs. Whoever loses their parent
 /// becomes a child of the first process, so nobody is missed for long.
-fn descendants(of: u32) -> Vec<u32> {
+pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut left = vec![of];
     while let Some(pid) = left.pop() {

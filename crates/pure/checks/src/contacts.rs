@@ -89,6 +89,12 @@ impl Contacts {
         self.by_end.iter().filter(|(_, contact)| !contact.canary)
     }
 
+    /// What is known of a far end that is the subject's.
+    #[must_use]
+    pub(crate) fn at_end(&self, end: &End) -> Option<&Contact> {
+        self.by_end.get(end).filter(|contact| !contact.canary)
+    }
+
     /// Far ends of the lab's canary.
     pub(crate) fn of_canary(&self) -> impl Iterator<Item = (&End, &Contact)> {
         self.by_end.iter().filter(|(_, contact)| contact.canary)

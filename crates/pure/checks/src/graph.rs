@@ -109,20 +109,39 @@ impl Graph {
         paths
     }
 
-    /// Bait files that can have reached a host.
+    /// Bait files that can have reached a host, found backwards from it.
     #[must_use]
     pub(crate) fn bait_of(&self, host: &Node) -> BTreeSet<Name> {
-        let mut files = BTreeSet::new();
+        let mut into: HashMap<&Node, Vec<&Edge>> = HashMap::new();
         for edge in &self.edges {
-            let Node::Bait(path) = &edge.from else { continue };
-            if files.contains(path) {
-                continue;
-            }
-            if self.reach(|node| *node == edge.from).contains_key(host) {
-                files.insert(path.clone());
+            into.entry(&edge.to).or_default().push(edge);
+        }
+        // The latest time at which something at a node still gets to the host.
+        let mut latest: HashMap<&Node, u64> = HashMap::from([(host, u64::MAX)]);
+        let mut queue = VecDeque::from([host]);
+        while let Some(node) = queue.pop_front() {
+            let Some(&by_ns) = latest.get(node) else { continue };
+            for edge in into.get(node).into_iter().flatten() {
+                let leaves_ns = edge.until_ns.min(by_ns);
+                let later = latest.get(&edge.from).is_none_or(|known| leaves_ns > *known);
+                if edge.since_ns <= by_ns && later {
+                    latest.insert(&edge.from, leaves_ns);
+                    queue.push_back(&edge.from);
+                }
             }
         }
-        files
+        let bait = |node: &&Node| match node {
+            Node::Bait(path) => Some(path.clone()),
+            _ => None,
+        };
+        latest.keys().filter_map(bait).collect()
+    }
+
+    /// A shortest path from one bait file to a host.
+    #[must_use]
+    pub(crate) fn path_between(&self, file: &Name, host: &Node) -> Option<Path> {
+        let reached = self.reach(|node| matches!(node, Node::Bait(path) if path == file));
+        reached.contains_key(host).then(|| self.walk_back(host, &reached))
     }
 
     /// Earliest arrival at every node: a breadth-first search whose queue is ordered by time where
@@ -507,5 +526,37 @@ mod tests {
             (2, sent()),
         ]);
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn searching_backwards_finds_what_searching_forwards_finds() {
+        let mut state = 7_u64;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let node = |number: u64| match number {
+            0..4 => Node::Bait(Name::new(format!("/home/{number}"))),
+            4 => Node::Host("192.0.2.1:80".into()),
+            _ => Node::Path(Name::new(format!("/{number}"))),
+        };
+        let host = node(4);
+        let mut found = 0;
+        for _ in 0..500 {
+            let mut graph = Graph::default();
+            for row in 0..12 {
+                let (from, to) = (node(draw(10)), node(4 + draw(6)));
+                let since_ns = draw(20);
+                let until_ns = since_ns + draw(20);
+                graph.add(Edge { from, to, since_ns, until_ns, verb: "writes", row });
+            }
+            let forwards: BTreeSet<Name> = (0..4)
+                .map(|number| Name::new(format!("/home/{number}")))
+                .filter(|file| graph.path_between(file, &host).is_some())
+                .collect();
+            assert_eq!(graph.bait_of(&host), forwards);
+            found += forwards.len();
+        }
+        assert!(found > 100, "{found}");
     }
 }

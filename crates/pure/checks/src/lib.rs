@@ -26,6 +26,7 @@ mod case;
 mod claimed;
 mod contacts;
 mod derive;
+mod explained;
 mod graph;
 mod link;
 mod processes;
@@ -34,6 +35,7 @@ mod rules;
 #[cfg(test)]
 mod sample;
 mod seen;
+mod senders;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -338,8 +338,8 @@ pub struct WitnessPath {
     pub nodes: Vec<GraphNode>,
     /// One label for each step between two nodes.
     pub steps: Vec<String>,
-    /// Bait files that reach the destination on such a path.
-    pub files: u64,
+    /// Every bait file that can have reached the destination, sorted.
+    pub bait: Vec<String>,
     /// Whether it is certain that content went along, as opposed to possible.
     pub content_seen: bool,
     /// What of the files' content was found in the bytes that reached the destination, and under

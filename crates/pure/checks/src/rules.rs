@@ -3,6 +3,7 @@
 mod exercise;
 mod files;
 mod identity;
+mod in_place;
 mod instrument;
 mod network;
 mod payload;
@@ -16,7 +17,7 @@ use crate::results::{CheckResult, Finding, State};
 pub(crate) use exercise::in_words;
 pub(crate) use files::{bound, made_by_set_up, may_write, reads, written};
 pub(crate) use instrument::source_facts;
-pub(crate) use network::{graph, named, opaque_bytes, unmet_contacts};
+pub(crate) use network::{Witness, length, named, opaque_bytes, paths, unmet_contacts};
 pub(crate) use payload::{identifiers, payloads};
 pub(crate) use run_time::ended_ns;
 
@@ -49,6 +50,9 @@ pub(crate) fn all(case: &Case) -> Vec<CheckResult> {
         trust.weaken(result);
     }
     results.extend(NOT_YET.iter().map(|(id, question, title)| not_yet(case, id, question, title)));
+    for result in &mut results {
+        in_place::limit(case, result);
+    }
     results
 }
 

@@ -228,6 +228,7 @@ fn lab(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
         blind: Vec::new(),
     };
     mark(999, ended(Source::Tracepoint, sample.lost));
+    mark(999, ended(Source::Lab, 0));
     log.finish().expect("memory")
 }
 

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchglass_claims::Domain;
 use watchglass_events::{Event, Name, Transport, What};
+use watchglass_evidence::WorldKind;
 
 use crate::case::{Case, Run};
 use crate::contacts::{Contact, Contacts, DNS_PORT, reached};
-use crate::graph::{Node, Path};
+use crate::explained::REFUTED;
+use crate::graph::Node;
 use crate::results::{
     ClaimRow, Conservation, Destination, FolderCount, GraphNode, PhaseSpan, Program, ResidueRow,
     Seen, State, TimelinePoint, WitnessPath,
 };
-use crate::rules::{bound, graph, identifiers, in_words, named, opaque_bytes, reads, written};
+use crate::rules::{bound, identifiers, in_words, named, opaque_bytes, reads, written};
 use crate::{rules, wire};
 
 /// Steps of the timeline in one run.
@@ -31,7 +33,7 @@ pub(crate) fn seen(case: &Case) -> Seen {
         identifiers: identifiers(case),
         phases: case.runs.iter().flat_map(phases).collect(),
         timeline: case.runs.iter().flat_map(timeline).collect(),
-        witnesses: case.runs.iter().flat_map(witnesses).collect(),
+        witnesses: case.runs.iter().flat_map(|run| witnesses(case, run)).collect(),
         residue: case.run("A1").map(|run| residue(case, run)).unwrap_or_default(),
         conservation: case.runs.iter().map(conservation).collect(),
     }
@@ -165,7 +167,12 @@ fn destinations(case: &Case) -> Vec<Destination> {
                 }
             });
             row.flows = row.flows.saturating_add(contact.flows);
-            row.sent_bytes = row.sent_bytes.saturating_add(contact.link_sent);
+            // In place there is no link; what the processes sent is then all there is to tell.
+            let sent = match case.campaign.world {
+                WorldKind::InPlace => contact.process_sent,
+                WorldKind::Debian | WorldKind::Host => contact.link_sent,
+            };
+            row.sent_bytes = row.sent_bytes.saturating_add(sent);
             row.received_bytes = row.received_bytes.saturating_add(contact.link_received);
             row.claimed &= is_claimed(run, &contacts, *end, contact);
             push_new(&mut row.runs, run.plan.name.clone());
@@ -310,31 +317,26 @@ fn timeline(run: &Run) -> Vec<TimelinePoint> {
     points.into_values().collect()
 }
 
-fn witnesses(run: &Run) -> Vec<WitnessPath> {
-    let (graph, contacts) = (graph(run), Contacts::of(run));
-    let paths = graph.paths_to_hosts();
-    paths.iter().map(|path| witness(run, &graph, &contacts, path)).collect()
+fn witnesses(case: &Case, run: &Run) -> Vec<WitnessPath> {
+    let contacts = Contacts::of(run);
+    let found = rules::paths(case, run, &contacts);
+    found.iter().map(|found| witness(run, &contacts, found)).collect()
 }
 
-fn witness(
-    run: &Run,
-    graph: &crate::graph::Graph,
-    contacts: &Contacts,
-    path: &Path,
-) -> WitnessPath {
+fn witness(run: &Run, contacts: &Contacts, found: &rules::Witness) -> WitnessPath {
+    let path = &found.path;
     let first = path.edges.first().map(|edge| &edge.from);
     let nodes = first.into_iter().chain(path.edges.iter().map(|edge| &edge.to));
     let host = path.edges.last().map(|edge| &edge.to);
-    let files = host.map(|host| graph.bait_of(host)).unwrap_or_default();
-    let content = host.map(|host| content(run, contacts, host, &files)).unwrap_or_default();
+    let content = host.map(|host| content(run, contacts, host, &found.bait)).unwrap_or_default();
     WitnessPath {
         run: run.plan.name.clone(),
         nodes: nodes.map(|node| shown(run, contacts, node)).collect(),
         steps: path.edges.iter().map(|edge| edge.verb.to_owned()).collect(),
-        files: count(files.len()),
+        bait: found.bait.iter().map(ToString::to_string).collect(),
         content_seen: !content.is_empty(),
         content,
-        refuted: None,
+        refuted: found.unexplained.is_none().then(|| REFUTED.to_owned()),
         evidence: path.edges.iter().map(|edge| run.row("sensor.log", edge.row)).collect(),
     }
 }

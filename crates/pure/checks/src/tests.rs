@@ -71,6 +71,62 @@ fn a_scanner_that_sends_after_reading_breaks_r3() {
     assert_eq!(results.verdict.grade, 0);
 }
 
+/// The scanner itself asks for updates once it has read, with these header lines in this run.
+fn scanner_updates(sample: &mut Sample, lines: &str) {
+    let head = "GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/1\r\n";
+    sample.request = format!("{head}{lines}\r\n").into_bytes();
+    sample.sensor.retain(|(pid, what)| {
+        *pid != 10 || !matches!(what, What::Sent { .. } | What::Connected { .. })
+    });
+    sample.sensor.extend(sends(20, sample.request.len() as u64));
+}
+
+fn r3_seen_of(lines: impl Fn(&str) -> &'static str) -> (State, Vec<bool>) {
+    let results = results(|run, sample| scanner_updates(sample, lines(run)));
+    let refuted = results.seen.witnesses.iter().map(|path| path.refuted.is_some()).collect();
+    (state(&results, "R3-seen"), refuted)
+}
+
+#[test]
+fn a_path_over_which_every_world_says_the_same_is_refuted_and_yet_not_kept() {
+    let (state, refuted) = r3_seen_of(|_| "");
+    assert_eq!(state, State::Inconclusive);
+    assert!(!refuted.is_empty() && refuted.iter().all(|refuted| *refuted));
+}
+
+#[test]
+fn what_the_server_said_may_be_said_back() {
+    // The length of the server's answer is 2, which its head says.
+    let (state, _) = r3_seen_of(|run| if run == "A2" { "If-Match: 2\r\n" } else { "" });
+    assert_eq!(state, State::Inconclusive);
+}
+
+#[test]
+fn a_path_over_which_one_world_says_something_of_its_own_is_none() {
+    for own in ["X: 3\r\n", "X: 22\r\n", "User-Agent: toy/1\r\n", " 2: x\r\n"] {
+        let (state, _) = r3_seen_of(|run| if run == "A1" { own } else { "" });
+        assert_eq!(state, State::Broken, "{own}");
+    }
+}
+
+#[test]
+fn bytes_that_the_link_does_not_show_refute_nothing() {
+    let results = results(|_, sample| {
+        scanner_updates(sample, "");
+        sample.sensor.extend(sends(20, 10));
+    });
+    assert_eq!(state(&results, "R3-seen"), State::Broken);
+}
+
+#[test]
+fn a_stream_is_judged_by_the_claims_of_the_domain_that_sent_it() {
+    // The scanner claims nothing that it sends, whatever the updater claims towards the same host.
+    let results = results(|_, sample| scanner_updates(sample, ""));
+    let check = results.checks.iter().find(|check| check.id == "N3").unwrap();
+    assert_eq!(check.state, State::Broken);
+    assert!(check.findings.iter().any(|finding| finding.text.contains("User-Agent")));
+}
+
 #[test]
 fn content_on_a_path_is_told_with_its_transform() {
     let results = results(|run, sample| {
@@ -197,4 +253,38 @@ fn a_product_that_reads_nothing_earns_nothing() {
         assert_eq!(state(&results, id), State::Inconclusive, "{id}");
     }
     let _ = sample::HOST;
+}
+
+fn in_place(change: impl Fn(&str, &mut Sample)) -> crate::results::Results {
+    let mut case = crate::Case::from_parts(&sample::parts(change)).expect("a case");
+    case.campaign.world = watchglass_evidence::WorldKind::InPlace;
+    crate::derive(&case)
+}
+
+#[test]
+fn without_namespaces_nothing_is_kept_that_needs_them() {
+    let results = in_place(honest);
+    for id in ["R3-seen", "N1", "N2", "N3", "W1"] {
+        let check = results.checks.iter().find(|check| check.id == id).unwrap();
+        assert_eq!(check.state, State::Inconclusive, "{id}");
+        assert!(check.reason.contains("in place"), "{id}: {}", check.reason);
+    }
+    assert_ne!(state(&results, "R3-could"), State::Kept);
+    // What the tracer saw by itself is as good as elsewhere.
+    for id in ["I1", "R1", "R2", "X1", "N7"] {
+        assert_eq!(state(&results, id), State::Kept, "{id}");
+    }
+    assert_ne!(results.verdict.state, State::Kept);
+}
+
+#[test]
+fn without_namespaces_what_is_broken_stays_broken() {
+    let results = in_place(|_, sample| {
+        sample.sensor.extend(sends(20, 10));
+        sample.sensor.push((20, opened("/etc/cron.d/toy", WRITE)));
+    });
+    for id in ["R3-seen", "W1"] {
+        assert_eq!(state(&results, id), State::Broken, "{id}");
+    }
+    assert_eq!(results.verdict.grade, 0);
 }

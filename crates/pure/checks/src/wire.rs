@@ -157,6 +157,18 @@ impl Stream {
         requests
     }
 
+    /// Lengths in bytes of the requests, in order, each with its head and its body.
+    #[must_use]
+    pub(crate) fn request_lengths(&self) -> Vec<usize> {
+        let (mut lengths, mut rest) = (Vec::new(), self.sent.as_slice());
+        while lengths.len() < MAX_REQUESTS {
+            let Some((_, left)) = request(rest) else { break };
+            lengths.push(rest.len().saturating_sub(left.len()));
+            rest = left;
+        }
+        lengths
+    }
+
     /// Bytes from the subject that are no HTTP/1 request.
     #[must_use]
     pub(crate) fn unread(&self) -> &[u8] {

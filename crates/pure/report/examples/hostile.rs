@@ -129,7 +129,7 @@ fn seen() -> Seen {
             run: "A1".to_owned(),
             nodes: ["bait", "process", "file", "process", "host"].map(node).to_vec(),
             steps: vec![name(); 4],
-            files: 3,
+            bait: vec![name(); 3],
             content_seen: true,
             content: vec![name(); 2],
             refuted: None,

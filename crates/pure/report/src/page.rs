@@ -263,8 +263,8 @@ fn witnesses(results: &Results) -> Markup {
             @if paths.is_empty() { p.verdict.kept { "None was seen: no process that can have held a planted file sent anything to the network." } }
             @for path in paths {
                 div.witness {
-                    p { "Run " (path.run) ": " (text::counted(path.files, "planted file")) " can have gone this way. " (content(path))
-                        @if let Some(why) = &path.refuted { " Refuted: " (why) } }
+                    p { "Run " (path.run) ": " (text::counted(path.bait.len() as u64, "planted file")) " can have gone this way. " (content(path))
+                        @if let Some(why) = &path.refuted { " Refuted: " (why) "." } }
                     div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::path(path)) }
                     ol.steps { @for (index, node) in path.nodes.iter().enumerate() {
                         li { (node.kind) " " code { (node.label) } @if let Some(step) = path.steps.get(index) { " " em { (step) } } }

@@ -63,6 +63,8 @@ pub(super) fn passed_descriptors(mut bytes: &[u8]) -> u32 {
 pub(super) struct MessageHead {
     pub(super) name: u64,
     pub(super) name_bytes: u64,
+    pub(super) pieces: u64,
+    pub(super) piece_count: u64,
     pub(super) control: u64,
     pub(super) control_bytes: u64,
 }
@@ -73,8 +75,9 @@ impl MessageHead {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (head, _) = bytes.split_first_chunk::<{ Self::BYTES }>()?;
         let name_bytes = word(head, 8) & 0xffff_ffff;
+        let (pieces, piece_count) = (word(head, 16), word(head, 24));
         let (control, control_bytes) = (word(head, 32), word(head, 40));
-        Some(Self { name: word(head, 0), name_bytes, control, control_bytes })
+        Some(Self { name: word(head, 0), name_bytes, pieces, piece_count, control, control_bytes })
     }
 }
 

@@ -48,6 +48,12 @@ pub(super) enum Kind {
     },
     /// Puts a file under a descriptor's number without opening it.
     Duplicate,
+    /// Asks about a path; recorded by nobody, led in place.
+    Look(Place),
+    /// Lets others connect.
+    Listen,
+    /// Signals the process or thread that this argument numbers.
+    Signal(usize),
     Attempt(Act, &'static [Word]),
     /// A change of user: an attempt, after which the user is read again.
     Identity(&'static [Word]),
@@ -122,9 +128,21 @@ impl Calls {
         for entry in TABLE.iter().filter(|entry| is_wanted(entry, reads)) {
             calls.add(entry);
         }
-        calls.numbers.sort_unstable();
-        calls.numbers.dedup();
-        calls
+        calls.ordered()
+    }
+
+    /// With the calls that have to be led or answered where no namespace does it.
+    pub(super) fn in_place(mut self) -> Self {
+        for entry in IN_PLACE {
+            self.add(entry);
+        }
+        self.ordered()
+    }
+
+    fn ordered(mut self) -> Self {
+        self.numbers.sort_unstable();
+        self.numbers.dedup();
+        self
     }
 
     fn add(&mut self, entry: &'static Entry) {
@@ -144,6 +162,23 @@ impl Calls {
 
     pub(super) fn entry(&self, number: u64) -> Option<&'static Entry> {
         *self.by_number.get(usize::try_from(number).ok()?)?
+    }
+}
+
+impl Kind {
+    /// The arguments that are paths.
+    pub(super) fn paths(self) -> [Option<usize>; 2] {
+        let of = |place| match place {
+            Place::Path(string, _) | Place::At(_, string, _) => Some(string),
+            Place::Descriptor(_) | Place::Text(_) => None,
+        };
+        match self {
+            Self::Open(OpenForm::Open | OpenForm::Creat) => [Some(0), None],
+            Self::Open(OpenForm::OpenAt | OpenForm::OpenAt2) | Self::UnlinkAt => [Some(1), None],
+            Self::Execute(place) | Self::Look(place) => [of(place), None],
+            Self::Change { path, other, .. } => [of(path), other.and_then(of)],
+            _ => [None, None],
+        }
     }
 }
 
@@ -315,6 +350,35 @@ static TABLE: &[Entry] = &[
     row("capset", Identity(&[])),
 ];
 
+/// Calls that nobody records, but that name files or reach others.
+static IN_PLACE: &[Entry] = &[
+    row("stat", Kind::Look(Path(0, Follow))),
+    row("lstat", Kind::Look(Path(0, Keep))),
+    row("newfstatat", Kind::Look(At(0, 1, Follow))),
+    row("statx", Kind::Look(At(0, 1, Follow))),
+    row("statfs", Kind::Look(Path(0, Follow))),
+    row("access", Kind::Look(Path(0, Follow))),
+    row("faccessat", Kind::Look(At(0, 1, Follow))),
+    row("faccessat2", Kind::Look(At(0, 1, Follow))),
+    row("readlink", Kind::Look(Path(0, Keep))),
+    row("readlinkat", Kind::Look(At(0, 1, Keep))),
+    row("chdir", Kind::Look(Path(0, Follow))),
+    row("utime", Kind::Look(Path(0, Follow))),
+    row("utimes", Kind::Look(Path(0, Follow))),
+    row("utimensat", Kind::Look(At(0, 1, Follow))),
+    row("getxattr", Kind::Look(Path(0, Follow))),
+    row("lgetxattr", Kind::Look(Path(0, Keep))),
+    row("listxattr", Kind::Look(Path(0, Follow))),
+    row("llistxattr", Kind::Look(Path(0, Keep))),
+    row("inotify_add_watch", Kind::Look(At(0, 1, Follow))),
+    row("listen", Kind::Listen),
+    row("kill", Kind::Signal(0)),
+    row("tkill", Kind::Signal(0)),
+    row("tgkill", Kind::Signal(0)),
+    row("rt_sigqueueinfo", Kind::Signal(0)),
+    row("rt_tgsigqueueinfo", Kind::Signal(0)),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +387,7 @@ mod tests {
     fn every_row_is_a_call_of_some_architecture() {
         // Absent from 64-bit Arm, or newer than the table of numbers.
         let may_lack = ["setxattrat", "removexattrat"];
-        for entry in TABLE {
+        for entry in TABLE.iter().chain(IN_PLACE) {
             let known = entry.name.parse::<Sysno>().is_ok();
             let excused = may_lack.contains(&entry.name) || cfg!(target_arch = "aarch64");
             assert!(known || excused, "{}", entry.name);

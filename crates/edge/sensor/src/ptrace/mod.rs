@@ -11,6 +11,8 @@
 mod address;
 mod calls;
 mod files;
+mod in_place;
+mod lead;
 mod observe;
 mod peek;
 mod record;
@@ -19,6 +21,7 @@ mod subject;
 mod tally;
 mod ticker;
 mod tracer;
+mod turn;
 
 use std::fs::File;
 use std::io::Error;
@@ -33,7 +36,9 @@ use watchglass_sys::trace::Waker;
 
 use crate::{Sensor, SensorError, Totals};
 use calls::Calls;
+pub use in_place::InPlace;
 use tracer::{Request, Tracer};
+pub use turn::{Gate, Traffic, probe_turning};
 
 /// `SECCOMP_RET_DATA` of a call that is recorded and then runs.
 pub const RECORD: u16 = 1;
@@ -53,6 +58,8 @@ pub struct Options {
     pub refuse: Vec<u32>,
     /// Sources that record nothing, so that a test can show that their absence is noticed.
     pub disabled: Vec<Source>,
+    /// What the subject is given where it has no namespaces.
+    pub in_place: Option<InPlace>,
 }
 
 /// Whether calls that read are traced.
@@ -85,6 +92,7 @@ pub struct PtraceSensor {
 /// When `/proc` is not that of this program's own pid namespace, or the log cannot be written.
 pub fn start(log: File, options: &Options) -> Result<PtraceSensor, SensorError> {
     let calls = Calls::new(options.reads, &options.refuse);
+    let calls = if options.in_place.is_some() { calls.in_place() } else { calls };
     let numbers = calls.numbers().to_vec();
     let recorded = Arc::new(AtomicU64::new(0));
     let (requests, inbox) = mpsc::channel();
@@ -113,6 +121,12 @@ pub fn start(log: File, options: &Options) -> Result<PtraceSensor, SensorError> 
 #[must_use]
 pub fn traced_calls() -> Vec<u32> {
     Calls::new(Reads::default(), &[]).numbers().to_vec()
+}
+
+/// As [`traced_calls`], for a subject without namespaces.
+#[must_use]
+pub fn traced_calls_in_place() -> Vec<u32> {
+    Calls::new(Reads::default(), &[]).in_place().numbers().to_vec()
 }
 
 impl Sensor for PtraceSensor {

@@ -103,6 +103,7 @@ impl Observer<'_> {
                 Before::Words(self.in_words(words, arguments))
             }
             Kind::Clone(form) => self.begin_clone(form, arguments)?,
+            Kind::Look(_) | Kind::Listen | Kind::Signal(_) => return None,
             Kind::Duplicate
             | Kind::Socket
             | Kind::SocketPair
@@ -138,7 +139,8 @@ impl Observer<'_> {
             Kind::Attempt(act, _) => self.attempted(act, before, returned),
             Kind::Identity(_) => self.attempted(Act::ChangeIdentity, before, returned),
             Kind::Clone(_) => self.attempted(Act::Namespace, before, returned),
-            Kind::Duplicate | Kind::Execute(_) => {}
+            Kind::Duplicate | Kind::Execute(_) | Kind::Look(_) | Kind::Listen | Kind::Signal(_) => {
+            }
             Kind::Socket
             | Kind::SocketPair
             | Kind::Bind
@@ -354,6 +356,9 @@ fn has_effect(kind: Kind) -> bool {
         | Kind::ReceiveFrom
         | Kind::ReceiveMessage
         | Kind::ReceiveMessages
+        | Kind::Look(_)
+        | Kind::Listen
+        | Kind::Signal(_)
         | Kind::Duplicate => false,
     }
 }

@@ -101,6 +101,22 @@ impl Peek {
         Some(bytes)
     }
 
+    /// Writes into the memory of a stopped thread. Unlike process_vm_writev(2) this lets a stack
+    /// grow (`access_remote_vm` of mm/memory.c).
+    pub(super) fn write(&self, tid: u32, address: u64, bytes: &[u8]) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let memory = rustix::fs::openat(&self.proc, format!("{tid}/mem"), flags, Mode::empty())?;
+        match rustix::io::pwrite(&memory, bytes, address)? {
+            written if written == bytes.len() => Ok(()),
+            _ => Err(Errno::FAULT),
+        }
+    }
+
+    /// The working folder of a thread.
+    pub(super) fn working_folder(&self, tid: u32) -> Option<Vec<u8>> {
+        self.link(&format!("{tid}/cwd"))
+    }
+
     /// The socket address at `address`.
     pub(super) fn peer(tid: u32, address: u64, length: u64) -> Option<Peer> {
         if address == 0 || length == 0 {

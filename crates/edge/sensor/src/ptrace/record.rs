@@ -9,6 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use watchglass_events::log::LogWriter;
 use watchglass_events::{Actor, Source, What};
 
+use super::lead::Leader;
 use super::{Reads, Totals};
 use crate::SensorError;
 
@@ -22,6 +23,8 @@ pub(super) struct Recorder {
     is_silent: bool,
     recorded: Arc<AtomicU64>,
     troubles: [u64; Trouble::ALL.len()],
+    /// Tells paths as the subject knows them, where they lie elsewhere.
+    leader: Option<Arc<Leader>>,
 }
 
 /// What kept a record from being whole.
@@ -75,10 +78,20 @@ impl Recorder {
         let sink = BufWriter::with_capacity(BUFFER_BYTES, log);
         let log = LogWriter::new(sink, Source::Ptrace)?;
         let troubles = [0; Trouble::ALL.len()];
-        Ok(Self { log, failed: None, lost: 0, is_silent, recorded, troubles })
+        let leader = None;
+        Ok(Self { log, failed: None, lost: 0, is_silent, recorded, troubles, leader })
+    }
+
+    /// From now on paths are told as the subject knows them.
+    pub(super) fn tell_as(&mut self, leader: Arc<Leader>) {
+        self.leader = Some(leader);
     }
 
     pub(super) fn tell(&mut self, actor: Option<Actor>, what: What) {
+        let what = match &self.leader {
+            Some(leader) => leader.as_subject(what),
+            None => what,
+        };
         if self.is_silent {
             return;
         }
@@ -117,6 +130,9 @@ impl Recorder {
         if reads == Reads::OpensOnly {
             blind.push(OPENS_ONLY.to_owned());
         }
+        if self.leader.is_some() {
+            blind.extend(IN_PLACE.iter().map(|&text| text.to_owned()));
+        }
         blind.extend(troubles);
         let emitted = received.saturating_add(self.lost);
         let lost = self.lost;
@@ -153,3 +169,12 @@ const ALWAYS_BLIND: &[&str] = &[
 
 const OPENS_ONLY: &str =
     "Reads are not counted: a file that was opened for reading may have been read whole.";
+
+const IN_PLACE: &[&str] = &[
+    "The product ran among the machine's processes: it can see that its paths lie in a scratch \
+     folder, that its connections end on the loopback device, and which other processes there are.",
+    "Paths that begin where links or `..` lead out of the scratch folder were the machine's; \
+     Landlock kept them from being changed, and most from being read.",
+    "Sockets of IPv6, ports opened to others, and descriptors passed through Unix sockets were \
+     refused; what the product would have done with them is not seen.",
+];

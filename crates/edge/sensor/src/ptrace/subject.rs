@@ -27,6 +27,8 @@ pub(super) struct Thread {
     pub(super) call: Option<Started>,
     /// What it asked to run last; it holds until the program has begun.
     pub(super) program: Option<Name>,
+    /// Arguments of the call it is in that were changed, with what they were.
+    pub(super) led: Vec<(usize, u64)>,
     /// It stands at its seccomp stop until it has its turn.
     pub(super) waits: Option<Tracee>,
 }

@@ -14,6 +14,7 @@ use watchglass_events::{Actor, Outcome, Process, Source, What};
 use watchglass_sys::trace::{self, CallInfo, NATIVE_ARCHITECTURE, Resume, Stop, Tracee, Waker};
 
 use super::calls::{self, Calls, Entry, Kind};
+use super::in_place::{Call, Place};
 use super::observe::{Before, Observer, Returned, Started, low_half};
 use super::peek::Peek;
 use super::record::{Recorder, Trouble};
@@ -35,10 +36,12 @@ pub(super) struct Tracer {
     calls: Calls,
     inbox: Receiver<Request>,
     ticker: Ticker,
-    peek: Peek,
+    pub(super) peek: Peek,
     recorder: Recorder,
-    threads: HashMap<u32, Thread>,
-    subjects: HashMap<u32, Subject>,
+    pub(super) threads: HashMap<u32, Thread>,
+    pub(super) subjects: HashMap<u32, Subject>,
+    /// What stands for namespaces, where the subject has none.
+    pub(super) place: Option<Place>,
     /// New threads that stopped before their maker told of them. They wait for that.
     held: HashMap<u32, Newborn>,
     /// Processes in which a thread may wait for its turn.
@@ -81,7 +84,12 @@ impl Tracer {
         let waker = Waker::of_this_thread().map_err(|error| system("sigaction", error))?;
         let ticker = Ticker::new(waker).map_err(|error| system("start of a thread", error))?;
         let is_silent = options.disabled.contains(&Source::Ptrace);
-        let recorder = Recorder::new(log, is_silent, recorded).map_err(SensorError::Log)?;
+        let mut recorder = Recorder::new(log, is_silent, recorded).map_err(SensorError::Log)?;
+        let place = options.in_place.as_ref().map(Place::new).transpose();
+        let place = place.map_err(|error| system("open of the scratch folder", error.into()))?;
+        if let Some(place) = &place {
+            recorder.tell_as(Arc::clone(&place.leader));
+        }
         let (threads, subjects) = (HashMap::new(), HashMap::new());
         let (held, crowded, looked) = (HashMap::new(), HashSet::new(), Instant::now());
         let tracer = Self {
@@ -93,6 +101,7 @@ impl Tracer {
             recorder,
             threads,
             subjects,
+            place,
             held,
             crowded,
             looked,
@@ -185,7 +194,8 @@ impl Tracer {
 
     /// A call stands before the filter's decision: what becomes of it is decided here.
     fn filtered(&mut self, tracee: Tracee) {
-        let Ok(CallInfo::Filtered { architecture, number, arguments, data }) = tracee.call_info()
+        let Ok(CallInfo::Filtered { architecture, number, arguments, data, stack }) =
+            tracee.call_info()
         else {
             return ignore_gone(tracee.resume(Resume::Freely, 0));
         };
@@ -199,6 +209,10 @@ impl Tracer {
         if self.must_wait(tracee, entry, &arguments) {
             return;
         }
+        if self.place.is_some() {
+            let call = Call { architecture, number, arguments, stack };
+            return self.filtered_in_place(tracee, entry, call);
+        }
         let how = self.begin(tracee.tid(), entry, arguments);
         ignore_gone(tracee.resume(how, 0));
     }
@@ -210,7 +224,13 @@ impl Tracer {
         is_foreign || is_listed || data == u32::from(REFUSE)
     }
 
-    fn refuse(&mut self, tracee: Tracee, architecture: u32, number: u64, arguments: &[u64; 6]) {
+    pub(super) fn refuse(
+        &mut self,
+        tracee: Tracee,
+        architecture: u32,
+        number: u64,
+        arguments: &[u64; 6],
+    ) {
         let (call, entry) = if architecture == NATIVE_ARCHITECTURE {
             (calls::name(number), self.calls.entry(number))
         } else {
@@ -241,7 +261,7 @@ impl Tracer {
         true
     }
 
-    fn begin(&mut self, tid: u32, entry: &'static Entry, arguments: [u64; 6]) -> Resume {
+    pub(super) fn begin(&mut self, tid: u32, entry: &'static Entry, arguments: [u64; 6]) -> Resume {
         let Some(mut observer) = self.observer(tid) else { return Resume::Freely };
         let is_alone = observer.subject.threads < 2;
         if matches!(entry.kind, Kind::Duplicate) && (is_alone || !takes_turns(entry, &arguments)) {
@@ -267,7 +287,13 @@ impl Tracer {
         let Ok(CallInfo::Exit(result)) = tracee.call_info() else {
             return self.go_on(tracee, 0);
         };
-        let call = self.threads.get_mut(&tid).and_then(|thread| thread.call.take());
+        let thread = self.threads.get_mut(&tid);
+        let (call, led) = thread.map_or_else(Default::default, |thread| {
+            (thread.call.take(), std::mem::take(&mut thread.led))
+        });
+        for (place, value) in led {
+            ignore_gone(tracee.set_argument(place, value));
+        }
         if let Some(started) = call {
             let changes_user = matches!(started.entry.kind, Kind::Identity(_));
             self.note_lost_turn(tid, started.entry);
@@ -382,7 +408,8 @@ impl Tracer {
         subject.threads += 1;
         let process = subject.process;
         let actor = Actor { process, thread: tid, uid: self.world_uid(identity.uid) };
-        self.threads.insert(tid, Thread { actor, call: None, program: None, waits: None });
+        self.threads
+            .insert(tid, Thread { actor, call: None, program: None, led: Vec::new(), waits: None });
         Some(process)
     }
 
@@ -512,19 +539,20 @@ impl Tracer {
 
     /// Resumes a thread in whatever it was doing.
     fn go_on(&self, tracee: Tracee, signal: i32) {
+        let thread = self.threads.get(&tracee.tid());
         let is_in_call =
-            self.threads.get(&tracee.tid()).is_some_and(|thread| thread.call.is_some());
+            thread.is_some_and(|thread| thread.call.is_some() || !thread.led.is_empty());
         let how = if is_in_call { Resume::ToCallExit } else { Resume::Freely };
         ignore_gone(tracee.resume(how, signal));
     }
 
-    fn observer(&mut self, tid: u32) -> Option<Observer<'_>> {
+    pub(super) fn observer(&mut self, tid: u32) -> Option<Observer<'_>> {
         let actor = self.threads.get(&tid)?.actor;
         let subject = self.subjects.get_mut(&actor.process.pid)?;
         Some(Observer { peek: &mut self.peek, recorder: &mut self.recorder, subject, actor })
     }
 
-    fn process_of(&self, tid: u32) -> Option<u32> {
+    pub(super) fn process_of(&self, tid: u32) -> Option<u32> {
         self.threads.get(&tid).map(|thread| thread.actor.process.pid)
     }
 
@@ -557,7 +585,7 @@ fn takes_turns(entry: &Entry, arguments: &[u64; 6]) -> bool {
 
 /// A tracee that vanished reports its own end; other errors of these calls do not exist for a
 /// tracee that stands.
-fn ignore_gone(result: std::io::Result<()>) {
+pub(super) fn ignore_gone(result: std::io::Result<()>) {
     drop(result);
 }
 

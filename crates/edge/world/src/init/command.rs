@@ -16,6 +16,7 @@ use super::Start;
 use crate::capabilities;
 use crate::cgroup;
 use crate::ids::Keeper;
+use crate::in_place;
 use crate::messages::{AtStep, Blueprint, Command, Failure};
 
 /// Told to a parked process to let it go.
@@ -85,13 +86,14 @@ fn enter(
     gate: &OwnedFd,
 ) -> Result<Option<OwnedFd>, Failure> {
     let blueprint = &start.blueprint;
+    let Some(users) = &start.users else { return enter_in_place(start, command, fds, gate) };
     if let Some(members) = &start.members {
         cgroup::join(members).at("joining the cgroup")?;
     }
     rustix::process::setsid().at("setsid")?;
     let program = take_streams(blueprint, command, fds)?;
     limit(blueprint)?;
-    rustix::thread::move_into_link_name_space(start.users.as_fd(), Some(LinkNameSpaceType::User))
+    rustix::thread::move_into_link_name_space(users.as_fd(), Some(LinkNameSpaceType::User))
         .at("joining the user namespace")?;
     drop_capabilities(blueprint)?;
     become_user(blueprint, command)?;
@@ -108,6 +110,34 @@ fn enter(
     unblock_signals().at("signals")?;
     close_on_exec_from(3).at("close_range")?;
     wait_at(gate)?;
+    Ok(program)
+}
+
+/// The same without namespaces: the user stays the lab's own, without capabilities.
+fn enter_in_place(
+    start: &Start,
+    command: &Command,
+    fds: Vec<OwnedFd>,
+    gate: &OwnedFd,
+) -> Result<Option<OwnedFd>, Failure> {
+    rustix::process::setsid().at("setsid")?;
+    let program = take_streams(&start.blueprint, command, fds)?;
+    limit(&start.blueprint)?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).at("capset")?;
+    let folder = OsStr::from_bytes(&command.folder);
+    let folder = start.root.join(std::path::Path::new(folder).strip_prefix("/").at("folder")?);
+    rustix::process::chdir(&folder).at(format!("folder {}", folder.display()))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    // For the tracer, as above.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).at("dumpable")?;
+    unblock_signals().at("signals")?;
+    close_on_exec_from(3).at("close_range")?;
+    wait_at(gate)?;
+    // After the wait: the tracer attaches to a process that Landlock does not yet hold.
+    rustix::thread::set_no_new_privs(true).at("PR_SET_NO_NEW_PRIVS")?;
+    in_place::restrict(&start.root, program.as_ref()).at("Landlock")?;
     Ok(program)
 }
 

@@ -17,11 +17,18 @@ use crate::messages::{AtStep, Failure};
 pub(crate) struct Writer<'a> {
     root: BorrowedFd<'a>,
     ids: Ids,
+    /// Whether everything belongs to the one user there is, and what is not there is the machine's.
+    is_in_place: bool,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(root: BorrowedFd<'a>, ids: Ids) -> Self {
-        Self { root, ids }
+        Self { root, ids, is_in_place: false }
+    }
+
+    /// A writer for a world without namespaces.
+    pub(crate) fn of_one_user(root: BorrowedFd<'a>, ids: Ids) -> Self {
+        Self { root, ids, is_in_place: true }
     }
 
     /// Writes every entry of a layer.
@@ -113,10 +120,18 @@ impl<'a> Writer<'a> {
         match self.open(path, OFlags::WRONLY | OFlags::APPEND) {
             Ok(file) => io::copy(content, &mut File::from(file)).map(drop),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.file(path, Attributes::of_root(0o644), content)
+                let before = self.machines(path);
+                let mut content = before.as_slice().chain(content);
+                self.file(path, Attributes::of_root(0o644), &mut content)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What the machine's own file holds, where the world has the machine's files.
+    fn machines(&self, path: &Path) -> Vec<u8> {
+        let whole = if self.is_in_place { std::fs::read(path) } else { Ok(Vec::new()) };
+        whole.unwrap_or_default()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -158,6 +173,9 @@ impl<'a> Writer<'a> {
     }
 
     fn owners(&self, uid: u32, gid: u32) -> (Option<Uid>, Option<Gid>) {
+        if self.is_in_place {
+            return (None, None);
+        }
         (Some(Uid::from_raw(self.ids.outside(uid))), Some(Gid::from_raw(self.ids.outside(gid))))
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Compared {
     pub(crate) upper: OwnedFd,
     /// The same place before the subject started.
     pub(crate) before: OwnedFd,
+    /// Whether `upper` holds everything, and not only what was changed.
+    pub(crate) is_whole: bool,
 }
 
 /// A part of the root that one overlay covers.
@@ -98,7 +100,7 @@ fn pieces(root: &Root) -> Vec<Piece> {
         Root::Folder(folder) => {
             vec![Piece { at: PathBuf::new(), from: Some(folder.clone()), hidden: Vec::new() }]
         }
-        Root::Host => host::pieces(),
+        Root::Host | Root::InPlace(_) => host::pieces(),
     }
 }
 
@@ -198,7 +200,8 @@ impl Layers {
             // The mount itself stays detached: no path leads to it, the descriptor does.
             let before = rustix::fs::openat(&before, ".", folder, Mode::empty())
                 .at("opening the state before")?;
-            compared.push(Compared { at: piece.at.clone(), upper, before });
+            let is_whole = false;
+            compared.push(Compared { at: piece.at.clone(), upper, before, is_whole });
         }
         Ok(compared)
     }

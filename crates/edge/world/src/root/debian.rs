@@ -46,6 +46,16 @@ pub(super) fn prepare(
     Ok(PreparedRoot { kind: Kind::Folder(folder), key: Some(key), products: packages.to_vec() })
 }
 
+/// What stands in the way of a root, as far as it can be told without making it.
+pub(super) fn check(packages: &[String], cache: &Path) -> Result<(), RootError> {
+    check_names(packages)?;
+    let key = Recipe::of_machine(packages)?.key();
+    if cache.join(format!("root-{key}")).is_dir() {
+        return Ok(());
+    }
+    require_root().and_then(|()| require_tool())
+}
+
 /// The roots of a cache, the one last used first.
 ///
 /// # Errors

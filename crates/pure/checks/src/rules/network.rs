@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use watchglass_events::{Process, Transport};
+use watchglass_events::{Name, Process, Transport};
 
 use super::files::judged;
 use super::{Draft, exercise};
@@ -17,23 +17,29 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
         .reproduce("watchglass recheck BUNDLE, then follow the witness path's rows in sensor.log")
         .dispute("Show, for every byte of the flow, where it comes from if not from the file.")
         .blind("Timing, and what a process could have kept in the kernel without a call that is recorded.");
-    let mut read_bait = false;
+    let (mut read_bait, mut refuted) = (false, false);
     for run in judged(case) {
-        let graph = graph(run);
         let contacts = Contacts::of(run);
-        for path in graph.paths_to_hosts() {
-            let (Some(first), Some(last)) = (path.edges.first(), path.edges.last()) else {
+        for witness in paths(case, run, &contacts) {
+            let (Some(first), Some(last)) = (witness.path.edges.first(), witness.path.edges.last())
+            else {
                 continue;
             };
             let (Node::Bait(file), Node::Host(host)) = (&first.from, &last.to) else { continue };
-            let rows = path.edges.iter().map(|edge| run.row("sensor.log", edge.row));
+            let others = witness.bait.len().saturating_sub(1);
+            let but = witness.unexplained.as_ref().map_or_else(
+                || "; every byte of clear text is explained".to_owned(),
+                |why| format!("; {why}"),
+            );
+            let rows = witness.path.edges.iter().map(|edge| run.row("sensor.log", edge.row));
+            refuted |= witness.unexplained.is_none();
             draft.find(Finding {
                 text: format!(
-                    "In run {}, {file} can have reached {host} in {} steps",
+                    "In run {}, {file} and {others} other bait files can have reached {host} in {} steps{but}",
                     run.plan.name,
-                    path.edges.len()
+                    witness.path.edges.len()
                 ),
-                breaks: true,
+                breaks: witness.unexplained.is_some(),
                 file: Some(file.to_string()),
                 destination: Some(named(&contacts, &host.to_string())),
                 program: sender(run, &last.from),
@@ -49,6 +55,12 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
     if !read_bait {
         return draft.result(State::Inconclusive, "No bait was opened, so no path was exercised.");
     }
+    if refuted {
+        return draft.blind(BELOW_THE_TEXT).result(
+            State::Inconclusive,
+            "A process that may hold bait sent something, of which every byte of clear text is explained.",
+        );
+    }
     match exercise::failed_steps(case).first() {
         None => draft.result(
             State::Kept,
@@ -59,6 +71,44 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
             format!("No path was seen, but not every phase ran as expected: {first}."),
         ),
     }
+}
+
+const BELOW_THE_TEXT: &str = "How many messages were sent, when, in which order, and what protocols choose at random below the text could still tell something.";
+
+/// A far end that bait can have reached.
+pub(crate) struct Witness {
+    /// A shortest path: from a file whose content was seen there, where one was.
+    pub(crate) path: crate::graph::Path,
+    /// Every bait file that can have gone there.
+    pub(crate) bait: BTreeSet<Name>,
+    /// What of the traffic is not explained; nothing where all of its clear text is.
+    pub(crate) unexplained: Option<String>,
+}
+
+/// Every far end that bait can have reached in a run, nearest first.
+pub(crate) fn paths(case: &Case, run: &Run, contacts: &Contacts) -> Vec<Witness> {
+    let graph = graph(run);
+    let witness = |path: crate::graph::Path| {
+        let host = path.edges.last().map(|edge| edge.to.clone())?;
+        let Node::Host(name) = &host else { return None };
+        let bait = graph.bait_of(&host);
+        let end = name.to_string().parse::<std::net::SocketAddr>().ok();
+        let end = end.map(|end| (end.ip(), end.port()));
+        let contact = end.and_then(|end| contacts.at_end(&end).map(|contact| (end, contact)));
+        let carried = contact
+            .map(|(end, contact)| super::payload::carried(run, contacts, &end, contact))
+            .unwrap_or_default();
+        let carried = bait.iter().find(|file| carried.contains(&file.to_string()));
+        let path = carried.and_then(|file| graph.path_between(file, &host)).unwrap_or(path);
+        let unexplained = match contact {
+            None => Some("no other source knows of it".to_owned()),
+            Some((end, contact)) => {
+                crate::explained::explain(case, run, contacts, &end, contact).err()
+            }
+        };
+        Some(Witness { path, bait, unexplained })
+    };
+    graph.paths_to_hosts().into_iter().filter_map(witness).collect()
 }
 
 /// The provenance graph of a run.

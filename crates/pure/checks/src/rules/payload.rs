@@ -9,8 +9,9 @@ use super::Draft;
 use super::files::judged;
 use super::network::unmet_contacts;
 use crate::case::{Case, Run};
-use crate::contacts::{Contact, Contacts, End};
+use crate::contacts::{Contact, Contacts, DNS_PORT, End};
 use crate::results::{CheckResult, Finding, Identifier, RunValue, State};
+use crate::senders::Senders;
 
 /// N3: is there planted data in what leaves, and is every field of every message claimed?
 pub(super) fn n3(case: &Case) -> CheckResult {
@@ -79,6 +80,25 @@ pub(crate) fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::res
     payloads
 }
 
+/// Bait files whose content, name or digest was seen in what left towards a far end.
+pub(crate) fn carried(
+    run: &Run,
+    contacts: &Contacts,
+    end: &End,
+    contact: &Contact,
+) -> BTreeSet<String> {
+    let mut hits: Vec<crate::bait::Hit> = Vec::new();
+    for (bytes, _) in payloads(run, contact) {
+        hits.extend(run.planted.search(&bytes).hits);
+    }
+    if end.1 == DNS_PORT {
+        let asked = contacts.questions.iter().filter(|question| !question.canary);
+        let names: Vec<&[u8]> = asked.map(|question| question.name.as_bytes()).collect();
+        hits.extend(run.planted.search_names(&names).hits);
+    }
+    hits.into_iter().filter_map(|hit| hit.file).collect()
+}
+
 /// Data can be cut into the names that a resolver is asked for.
 fn asked_names(run: &Run, contacts: &Contacts, draft: &mut Draft) -> bool {
     let asked: Vec<&crate::contacts::Question> =
@@ -136,10 +156,14 @@ fn program(run: &Run, process: Process) -> Option<String> {
     run.processes.image_at(process, u64::MAX).map(|image| image.path.to_string())
 }
 
-fn domain_of<'a>(run: &'a Run, contact: &Contact) -> Option<&'a Domain> {
-    let bound = contact.processes.keys().find(|process| run.processes.is_bound(**process))?;
-    let name = run.processes.image_at(*bound, u64::MAX)?.domain.as_ref()?;
-    run.product.domains.get(name)
+/// The domains of the processes that a stream may come from. What has no domain claims nothing, and
+/// N1 says so of every contact it makes.
+fn domains_of<'a>(run: &'a Run, processes: &BTreeSet<Process>) -> Vec<&'a Domain> {
+    let bound = processes.iter().filter(|process| run.processes.is_bound(**process));
+    let names =
+        bound.filter_map(|process| run.processes.image_at(*process, u64::MAX)?.domain.as_ref());
+    let names: BTreeSet<&String> = names.collect();
+    names.into_iter().filter_map(|name| run.product.domains.get(name)).collect()
 }
 
 /// Fields of messages that no claim names, or that are longer than claimed.
@@ -150,13 +174,15 @@ fn unclaimed_fields(
     contact: &Contact,
     draft: &mut Draft,
 ) {
-    let Some(domain) = domain_of(run, contact) else { return };
-    let host = contacts.shown(end);
+    let (host, senders) = (contacts.shown(end), Senders::of(run));
     let mut told = BTreeSet::new();
     for stream in &contact.streams {
+        let domains = domains_of(run, &senders.of_stream(run, end, contact, stream));
         for request in stream.requests() {
             for field in request.fields() {
-                let Some(beyond) = beyond_claim(domain, contact, &field) else { continue };
+                let beyond =
+                    domains.iter().find_map(|domain| beyond_claim(domain, contact, &field));
+                let Some(beyond) = beyond else { continue };
                 if !told.insert((field.name.clone(), beyond.clone())) {
                     continue;
                 }

@@ -327,47 +327,17 @@ fn witness(run: &Run, contacts: &Contacts, found: &rules::Witness) -> WitnessPat
     let path = &found.path;
     let first = path.edges.first().map(|edge| &edge.from);
     let nodes = first.into_iter().chain(path.edges.iter().map(|edge| &edge.to));
-    let host = path.edges.last().map(|edge| &edge.to);
-    let content = host.map(|host| content(run, contacts, host, &found.bait)).unwrap_or_default();
     WitnessPath {
         run: run.plan.name.clone(),
         nodes: nodes.map(|node| shown(run, contacts, node)).collect(),
         steps: path.edges.iter().map(|edge| edge.verb.to_owned()).collect(),
         bait: found.bait.iter().map(ToString::to_string).collect(),
-        content_seen: !content.is_empty(),
-        content,
+        content_seen: !found.content.is_empty(),
+        content: found.content.clone(),
         refuted: found.unexplained.is_none().then(|| REFUTED.to_owned()),
         evidence: path.edges.iter().map(|edge| run.row("sensor.log", edge.row)).collect(),
     }
 }
-
-/// Content of these files in the bytes that reached a host, with what has to be undone to see it.
-fn content(run: &Run, contacts: &Contacts, host: &Node, files: &BTreeSet<Name>) -> Vec<String> {
-    let Node::Host(host) = host else { return Vec::new() };
-    let Ok(end) = host.to_string().parse::<std::net::SocketAddr>() else { return Vec::new() };
-    let end = (end.ip(), end.port());
-    let paths: BTreeSet<String> = files.iter().map(Name::to_string).collect();
-    let mut hits = Vec::new();
-    for (_, contact) in contacts.of_subject().filter(|(other, _)| **other == end) {
-        for (bytes, _) in rules::payloads(run, contact) {
-            hits.extend(run.planted.search(&bytes).hits);
-        }
-    }
-    if end.1 == DNS_PORT {
-        let asked = contacts.questions.iter().filter(|question| !question.canary);
-        let names: Vec<&[u8]> = asked.map(|question| question.name.as_bytes()).collect();
-        hits.extend(run.planted.search_names(&names).hits);
-    }
-    let told = hits.into_iter().filter(|hit| hit.is_content).filter_map(|hit| {
-        let file = hit.file.filter(|file| paths.contains(file))?;
-        let how = if hit.transforms.is_empty() { "as it is".to_owned() } else { hit.transforms };
-        Some(format!("{file} ({how})"))
-    });
-    told.collect::<BTreeSet<_>>().into_iter().take(MAX_CONTENT).collect()
-}
-
-/// Most files whose content is named at one path.
-const MAX_CONTENT: usize = 20;
 
 fn shown(run: &Run, contacts: &Contacts, node: &Node) -> GraphNode {
     let (kind, label) = match node {
@@ -393,7 +363,7 @@ fn residue(case: &Case, run: &Run) -> Vec<ResidueRow> {
             writers.entry(path.clone()).or_default().insert(run.processes.program(event));
         }
     }
-    let set_up = rules::made_by_set_up(run);
+    let set_up = rules::made_by_set_up(case, run);
     let rows = run.overlay.events.iter().filter_map(|event| {
         let What::Differs { path, change, kind, bytes, .. } = &event.what else { return None };
         if case.is_canary_file(&event.what) {

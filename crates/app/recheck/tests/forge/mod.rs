@@ -5,14 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::{Signer as _, SigningKey};
 use watchglass_checks::results::{CheckResult, Results};
 use watchglass_checks::{Case, derive};
 use watchglass_events::log::{self, LogWriter};
 use watchglass_events::{Event, What};
 use watchglass_evidence::{
-    ENVELOPE, Envelope, MANIFEST, Manifest, Part, PartName, PublicKey, REPORT, RESULTS, Statement,
-    Subject, UnverifiedBundle, to_canonical,
+    ENVELOPE, MANIFEST, Manifest, Part, PartName, REPORT, RESULTS, Statement, Subject,
+    UnverifiedBundle, to_canonical,
 };
 use watchglass_packets::pcapng::{self, CaptureWriter, Frame};
 use watchglass_recheck::{RecheckError, Rechecked, attributes, recheck_files};
@@ -89,14 +88,11 @@ pub(crate) fn signed_manifest(
     files
 }
 
+/// Signed by a key that nobody has seen before.
 fn envelope(payload: &[u8]) -> Vec<u8> {
-    let signature = forger().sign(&Envelope::to_be_signed(payload)).to_bytes();
-    let public = PublicKey::from_bytes(forger().verifying_key().to_bytes());
-    to_canonical(&Envelope::new(payload, public, signature)).unwrap()
-}
-
-fn forger() -> SigningKey {
-    SigningKey::from_bytes(&[0x66; 32])
+    let folder = tempfile::tempdir().unwrap();
+    let key = watchglass_store::SigningKey::open_or_make(&folder.path().join("key")).unwrap();
+    to_canonical(&key.sign(payload)).unwrap()
 }
 
 fn parts(files: &Files) -> BTreeMap<PartName, Vec<u8>> {

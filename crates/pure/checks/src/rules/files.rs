@@ -233,7 +233,7 @@ pub(crate) fn written(what: &What) -> impl Iterator<Item = &Name> {
 
 /// What differs on disk and no claim of any domain covers.
 fn residue(case: &Case, run: &Run, draft: &mut Draft) {
-    let set_up = made_by_set_up(run);
+    let set_up = made_by_set_up(case, run);
     for event in &run.overlay.events {
         let What::Differs { path, change, kind, .. } = &event.what else { continue };
         // A folder differs when something in it does; that something is listed itself.
@@ -258,13 +258,24 @@ fn residue(case: &Case, run: &Run, draft: &mut Draft) {
     }
 }
 
-/// Paths that the product file's own set-up commands made, as the customer would.
-pub(crate) fn made_by_set_up(run: &Run) -> BTreeSet<Name> {
-    let is_set_up = |event: &&Event| {
-        event.actor.is_some_and(|actor| run.processes.role(actor.process) == Role::SetUp)
-    };
-    let events = run.sensor.events.iter().filter(is_set_up);
-    events.flat_map(|event| written(&event.what)).cloned().collect()
+/// Paths that the product file's own set-up commands made, as the customer would, in this run or in
+/// one before it in the same world.
+pub(crate) fn made_by_set_up(case: &Case, run: &Run) -> BTreeSet<Name> {
+    let mut made = BTreeSet::new();
+    for other in &case.runs {
+        if !other.plan.same_world {
+            made.clear();
+        }
+        let is_set_up = |event: &&Event| {
+            event.actor.is_some_and(|actor| other.processes.role(actor.process) == Role::SetUp)
+        };
+        let events = other.sensor.events.iter().filter(is_set_up);
+        made.extend(events.flat_map(|event| written(&event.what)).cloned());
+        if other.plan.name == run.plan.name {
+            break;
+        }
+    }
+    made
 }
 
 /// What goes beyond the claims, one finding for each program and path.

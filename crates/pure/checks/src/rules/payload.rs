@@ -60,7 +60,7 @@ pub(super) fn n3(case: &Case) -> CheckResult {
 }
 
 /// Everything that left towards a far end, stream by stream, with the row that shows it.
-pub(crate) fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evidence)> {
+fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evidence)> {
     let mut payloads = Vec::new();
     for stream in &contact.streams {
         payloads.push((stream.sent.clone(), run.row("gate.log", stream.row)));
@@ -80,13 +80,13 @@ pub(crate) fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::res
     payloads
 }
 
-/// Bait files whose content, name or digest was seen in what left towards a far end.
+/// Everything planted that was seen in what left towards a far end.
 pub(crate) fn carried(
     run: &Run,
     contacts: &Contacts,
     end: &End,
     contact: &Contact,
-) -> BTreeSet<String> {
+) -> Vec<crate::bait::Hit> {
     let mut hits: Vec<crate::bait::Hit> = Vec::new();
     for (bytes, _) in payloads(run, contact) {
         hits.extend(run.planted.search(&bytes).hits);
@@ -96,7 +96,7 @@ pub(crate) fn carried(
         let names: Vec<&[u8]> = asked.map(|question| question.name.as_bytes()).collect();
         hits.extend(run.planted.search_names(&names).hits);
     }
-    hits.into_iter().filter_map(|hit| hit.file).collect()
+    hits
 }
 
 /// Data can be cut into the names that a resolver is asked for.

@@ -128,8 +128,7 @@ impl Canaries {
         let token = token()?;
         let (stdout, heard) = Listener::pipe()?;
         let (stderr, complaint) = Listener::pipe()?;
-        let program =
-            std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
+        let program = canary::program().into_diagnostic().context("copying the canary")?;
         let libraries = self.libraries.clone().unwrap_or_default();
         let fixed = ["canary".into(), canary::ROLE.into(), token.clone().into()];
         let spawn = Spawn {

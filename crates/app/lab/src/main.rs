@@ -21,6 +21,7 @@ mod plan;
 mod probe;
 mod progress;
 mod recording;
+mod room;
 mod run;
 mod scenario;
 mod self_test;

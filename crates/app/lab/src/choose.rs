@@ -7,7 +7,7 @@ use watchglass_claims::Product;
 use watchglass_events::Tier;
 use watchglass_evidence::Choice;
 use watchglass_sensor::bpf;
-use watchglass_world::PreparedRoot;
+use watchglass_world::{PreparedRoot, Sockets};
 
 use crate::cli::{Assay, TierChoice};
 use crate::{in_place, probe};
@@ -86,17 +86,19 @@ fn name(rights: Rights) -> &'static str {
 /// Finds out by building a world.
 fn rights(arguments: &Assay, product: &Product) -> Result<(Rights, String)> {
     if arguments.in_place {
-        require_own(arguments, product)?;
+        if !is_own(arguments, product) && !arguments.r#unsafe {
+            return Err(not_own(product));
+        }
         return Ok((Rights::InPlace, "asked for".to_owned()));
     }
     if let Err(why) = probe::world() {
-        if in_place::may_run(product) || arguments.r#unsafe {
+        if is_own(arguments, product) || arguments.r#unsafe {
             return Ok((Rights::InPlace, format!("no world can be had: {why}")));
         }
         let name = &product.product.name;
         return Err(Unavailable(format!("no world for {name} can be had here: {why}")).into());
     }
-    if rustix::process::geteuid().is_root() {
+    if watchglass_world::is_root_of_machine() {
         return Ok((Rights::Root, "a world was built and joined to a fake internet".to_owned()));
     }
     Ok((Rights::UserNamespace, "not started as root".to_owned()))
@@ -109,15 +111,17 @@ fn check_root(product: &Product, cache: &Path) -> Result<()> {
         .map_err(|why| Unavailable(format!("the root of {name} cannot be made: {why}")).into())
 }
 
-fn require_own(arguments: &Assay, product: &Product) -> Result<()> {
-    if in_place::may_run(product) || arguments.r#unsafe {
-        return Ok(());
-    }
-    Err(miette!(
+/// The lab's own programs are those beside it, not those of a folder that somebody names.
+fn is_own(arguments: &Assay, product: &Product) -> bool {
+    arguments.specimens.is_none() && in_place::may_run(product)
+}
+
+fn not_own(product: &Product) -> miette::Report {
+    miette!(
         help = "`--unsafe` runs it all the same, as your own user and beside your own processes",
         "{} is not the lab's own: in place only the specimens and the reference product run",
         product.product.name
-    ))
+    )
 }
 
 fn in_place_choices(product: &Product) -> Vec<Choice> {
@@ -127,9 +131,9 @@ fn in_place_choices(product: &Product) -> Vec<Choice> {
         let why = "in place nothing is given beyond the default";
         choices.push(choice("privileges of the product file are not given", why));
     }
-    if let Some(why) = in_place::refuses_turning() {
-        let what = "every connection is refused";
-        choices.push(choice(what, &format!("sockets cannot be taken over for turning: {why}")));
+    if in_place::sockets() == Sockets::Sent {
+        let what = "the product's sockets are sent to the tracer, through a descriptor it can see";
+        choices.push(choice(what, "pidfd_getfd is refused here"));
     }
     choices
 }

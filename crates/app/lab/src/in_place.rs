@@ -7,7 +7,7 @@ use miette::{IntoDiagnostic as _, Result};
 use watchglass_claims::{Command, Install, Product};
 use watchglass_fakenet::{Traffic, Turn};
 use watchglass_sensor::ptrace;
-use watchglass_world::{Attributes, LayerBuilder, World};
+use watchglass_world::{Attributes, IN_PLACE_CHANNEL, LayerBuilder, Sockets, World};
 
 use crate::specimens::OwnProduct;
 
@@ -44,14 +44,17 @@ pub(crate) fn lay(layer: &mut LayerBuilder) -> Result<()> {
 }
 
 /// What the tracer needs of a world in place; `None` for any other.
-pub(crate) fn of(world: &World, turn: Option<Turn>) -> Option<ptrace::InPlace> {
-    let (root, turn) = (world.scratch()?, turn?);
-    Some(ptrace::InPlace {
+pub(crate) fn of(world: &World, turn: Option<Turn>) -> Result<Option<ptrace::InPlace>> {
+    let (Some(root), Some(turn)) = (world.scratch(), turn) else { return Ok(None) };
+    let channel = world.channel().map(|channel| channel.try_clone_to_owned()).transpose();
+    let channel = channel.into_diagnostic()?.map(|channel| (Arc::new(channel), IN_PLACE_CHANNEL));
+    Ok(Some(ptrace::InPlace {
         root: root.to_owned(),
         folders: watchglass_world::IN_PLACE_FOLDERS.iter().map(Into::into).collect(),
         renamed: std::fs::read_link("/proc/self/exe").ok().map(|path| (path, "/canary".into())),
         gate: Arc::new(Gate(turn)),
-    })
+        channel,
+    }))
 }
 
 /// Where scratch folders are made.
@@ -59,10 +62,10 @@ pub(crate) fn parent() -> std::path::PathBuf {
     std::env::temp_dir()
 }
 
-/// Why connections cannot be turned here, if so: a container's filter may refuse the call by which
-/// a tracer takes a duplicate of its tracee's socket.
-pub(crate) fn refuses_turning() -> Option<String> {
-    ptrace::probe_turning().err().map(|error| error.to_string())
+/// How the tracer gets the subject's sockets: a container's filter may refuse the call by which it
+/// takes duplicates.
+pub(crate) fn sockets() -> Sockets {
+    if ptrace::probe_turning().is_ok() { Sockets::Taken } else { Sockets::Sent }
 }
 
 /// Removes what dead labs left.

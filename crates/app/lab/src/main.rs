@@ -29,6 +29,7 @@ mod specimens;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use miette::IntoDiagnostic as _;
 
 /// Exit code for what could not be done.
 const ERROR: u8 = 2;
@@ -47,7 +48,11 @@ fn main() -> ExitCode {
         }
     }
     let done = match cli::Cli::parse().command {
-        cli::Command::Assay(arguments) => assay::assay(&arguments),
+        cli::Command::Assay(arguments) => {
+            // While there is one thread. Without a range a world has a single user.
+            let entered = watchglass_world::enter_range_of_users();
+            entered.into_diagnostic().and_then(|_| assay::assay(&arguments))
+        }
         cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),

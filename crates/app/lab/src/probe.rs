@@ -52,14 +52,9 @@ fn join(world: &World) -> Result<(), String> {
 
 /// Where the fake internet is joined to a world: an ordinary user has rights over the network only
 /// inside of the user namespace that owns it.
-pub(crate) fn subject_side(
-    world: &World,
-) -> Result<watchglass_fakenet::World, watchglass_fakenet::FakenetError> {
-    let first = world.first_process();
-    match world.user_namespace() {
-        Some(_) => watchglass_fakenet::World::of_process_in_its_user_namespace(first),
-        None => watchglass_fakenet::World::of_process(first),
-    }
+pub(crate) fn subject_side(world: &World) -> std::io::Result<watchglass_fakenet::World> {
+    let user = world.user_namespace().map(|user| user.try_clone_to_owned()).transpose()?;
+    Ok(watchglass_fakenet::World { network: world.network().try_clone_to_owned()?, user })
 }
 
 /// An error with its causes, in one line.

@@ -129,7 +129,7 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     };
     let world = match setting.chosen.rights {
         Rights::Root | Rights::UserNamespace => World::create(&plan),
-        Rights::InPlace => World::create_in_place(&plan, &in_place::parent()),
+        Rights::InPlace => World::create_in_place(&plan, &in_place::parent(), in_place::sockets()),
     };
     let world = world.into_diagnostic().context("building the world")?;
     let update_server = own.map(|own| own.update_server(&bait));
@@ -191,7 +191,7 @@ fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Res
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
     let lab = LabLog::create(&folder)?;
     let (internet, turn) = internet(setting, place, run, &folder)?;
-    let sensor = sensor(setting, place, in_place::of(&place.world, turn), &folder)?;
+    let sensor = sensor(setting, place, in_place::of(&place.world, turn)?, &folder)?;
     let mut recorders = Recorders { lab, sensor, internet };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
     let tier = setting.chosen.tier;

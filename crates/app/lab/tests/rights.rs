@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -27,9 +28,15 @@ const NOBODY: u32 = 65534;
 enum Cage {
     /// An ordinary user.
     User,
+    /// An ordinary user with a range of users.
+    Range,
     /// An ordinary user without capabilities, who may make no namespace, mount nothing, and load
     /// nothing into the kernel.
     Container,
+    /// The same, and descriptors of others cannot be taken either, as in Docker.
+    Docker,
+    /// The same, under the name of root.
+    DockerRoot,
 }
 
 /// A copy of the lab and of its own products, where an ordinary user can go.
@@ -83,8 +90,8 @@ impl Place {
             std::fs::copy(source.join(from), &copy).expect("copied");
             open(&copy, 0o644);
         }
-        let (uid, gid) = (Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY)));
-        rustix::fs::chown(&work, uid, gid).expect("given away");
+        // For whoever the lab will be, and root without its capabilities is nobody special.
+        open(&work, 0o777);
         Self { folder }
     }
 
@@ -98,6 +105,11 @@ impl Place {
 
     /// Runs the lab in a cage.
     fn assay(&self, cage: Cage, product: &str, more: &[&str]) -> Output {
+        let mut command = self.command(product, more);
+        caged(cage, move || command.output().expect("the lab runs"))
+    }
+
+    fn command(&self, product: &str, more: &[&str]) -> Command {
         let work = self.folder.path().join("work");
         let lab = self.folder.path().join("programs").join(Path::new(LAB).file_name().expect("it"));
         let mut command = Command::new(lab);
@@ -116,12 +128,21 @@ impl Place {
             .env("TMPDIR", &work)
             .current_dir(&work)
             .stdin(Stdio::null());
-        // Rights belong to threads: this one gives its own up, and ends with the lab.
-        let caged = std::thread::spawn(move || {
-            enter(cage);
-            command.output().expect("the lab runs")
-        });
-        caged.join().expect("a lab that ended")
+        command
+    }
+
+    /// Scratch folders and processes that are still there.
+    fn left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path().join("work")).expect("a folder");
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut left: Vec<_> = names.filter(|name| name.starts_with("watchglass-")).collect();
+        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+            let program = std::fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            if program.starts_with(self.folder.path()) {
+                left.push(format!("{} {}", entry.path().display(), program.display()));
+            }
+        }
+        left
     }
 
     fn results(&self) -> Results {
@@ -142,26 +163,55 @@ fn skip(test: &str, why: &str) {
     eprintln!("skipped: {test}: {why}");
 }
 
+/// Rights belong to threads: this one gives its own up, and what it starts has no more.
+fn caged<T: Send + 'static>(cage: Cage, act: impl FnOnce() -> T + Send + 'static) -> T {
+    let caged = std::thread::spawn(move || {
+        enter(cage);
+        act()
+    });
+    caged.join().expect("a cage that held")
+}
+
 /// Gives up this thread's rights.
 fn enter(cage: Cage) {
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    rustix::thread::set_thread_groups(&[]).expect("no groups");
-    rustix::thread::set_thread_res_gid(gid, gid, gid).expect("another group");
-    rustix::thread::set_thread_res_uid(uid, uid, uid).expect("another user");
+    if cage == Cage::Range {
+        grant_a_range();
+    }
+    if cage != Cage::DockerRoot {
+        rustix::thread::set_thread_groups(&[]).expect("no groups");
+        rustix::thread::set_thread_res_gid(gid, gid, gid).expect("another group");
+        rustix::thread::set_thread_res_uid(uid, uid, uid).expect("another user");
+    }
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).expect("no capability");
-    if cage == Cage::Container {
+    if !matches!(cage, Cage::User | Cage::Range) {
         rustix::thread::set_no_new_privs(true).expect("no new privileges");
-        seccomp::install(&container()).expect("a filter");
+        let more: &[u32] = if cage == Cage::Container { &[] } else { &[PIDFD_GETFD] };
+        seccomp::install(&container(more)).expect("a filter");
         // A cage with a hole would prove nothing.
         let unshared = watchglass_sys::namespace::unshare(rustix::thread::UnshareFlags::NEWUSER);
         assert!(unshared.is_err(), "the cage has a hole");
     }
 }
 
+/// Shows this thread, and whom it starts, other `/etc/subuid` and `/etc/subgid`.
+fn grant_a_range() {
+    use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+    watchglass_sys::namespace::unshare(rustix::thread::UnshareFlags::NEWNS).expect("mounts");
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    mount_change("/", private).expect("mounts of its own");
+    let range = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::set_permissions(range.path(), std::fs::Permissions::from_mode(0o644)).expect("set");
+    std::fs::write(range.path(), format!("{NOBODY}:1200000000:65536\n")).expect("written");
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        mount_bind(range.path(), path).expect("mounted");
+    }
+}
+
 /// Refuses what an ordinary container refuses.
-fn container() -> Vec<Instruction> {
+fn container(more: &[u32]) -> Vec<Instruction> {
     let load = |operand| Instruction { code: 0x20, jump_true: 0, jump_false: 0, operand };
     let give = |operand| Instruction { code: 0x06, jump_true: 0, jump_false: 0, operand };
     let unless =
@@ -169,7 +219,7 @@ fn container() -> Vec<Instruction> {
     let refuse = give(0x0005_0001);
     let absent = give(0x0005_0026);
     let mut filter = vec![load(0)];
-    for call in REFUSED {
+    for call in REFUSED.iter().chain(more) {
         filter.extend([unless(*call), refuse]);
     }
     filter.extend([unless(CLONE3), absent]);
@@ -192,6 +242,7 @@ const REFUSED: &[u32] = &[97, 268, 40, 39, 41, 280, 241, 428, 429, 430, 431, 432
 #[cfg(target_arch = "aarch64")]
 const CLONE: u32 = 220;
 const CLONE3: u32 = 435;
+const PIDFD_GETFD: u32 = 438;
 
 fn first_line(said: &str) -> &str {
     said.lines().next().unwrap_or_default()
@@ -232,9 +283,23 @@ fn everything_ran(place: &Place, run: &str) {
 
 #[test]
 fn an_ordinary_user_gets_a_verdict_in_a_user_namespace() {
-    let name = "an_ordinary_user_gets_a_verdict_in_a_user_namespace";
+    gets_a_verdict("an_ordinary_user_gets_a_verdict_in_a_user_namespace", Cage::User);
+}
+
+/// The subject's users are then others than the lab's, who has to look at them all the same.
+#[test]
+fn an_ordinary_user_with_a_range_gets_a_verdict() {
+    let name = "an_ordinary_user_with_a_range_gets_a_verdict";
+    let files = ["/usr/bin/newuidmap", "/etc/subuid", "/etc/subgid"];
+    if files.iter().any(|file| !Path::new(file).exists()) {
+        return skip(name, "needs newuidmap, /etc/subuid and /etc/subgid");
+    }
+    gets_a_verdict(name, Cage::Range);
+}
+
+fn gets_a_verdict(name: &str, cage: Cage) {
     let Some(place) = Place::new(name) else { return };
-    let output = place.assay(Cage::User, "reference.toml", &["--runs", "A1,A2,B,C"]);
+    let output = place.assay(cage, "reference.toml", &["--runs", "A1,A2,B,C"]);
     let said = String::from_utf8_lossy(&output.stderr);
     if first_line(&said).contains("in place") {
         return skip(name, first_line(&said));
@@ -255,9 +320,34 @@ fn an_ordinary_user_gets_a_verdict_in_a_user_namespace() {
 fn without_namespaces_capabilities_and_bpf_there_still_is_a_report() {
     let name = "without_namespaces_capabilities_and_bpf_there_still_is_a_report";
     let Some(place) = Place::new(name) else { return };
+    still_is_a_report(&place, Cage::Container);
+}
+
+#[test]
+fn where_descriptors_cannot_be_taken_they_are_sent() {
+    let Some(place) = Place::new("where_descriptors_cannot_be_taken_they_are_sent") else { return };
+    still_is_a_report(&place, Cage::Docker);
+    let choices = place.results().made.choices;
+    assert!(choices.iter().any(|choice| choice.contains("pidfd_getfd is refused")), "{choices:?}");
+}
+
+#[test]
+fn the_root_of_a_container_gets_a_report() {
+    let Some(place) = Place::new("the_root_of_a_container_gets_a_report") else { return };
+    let output = place.assay(Cage::DockerRoot, "reference.toml", &["--runs", "A1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(first_line(&said).contains("in place"), "{said}");
+    let results = place.results();
+    nothing_is_broken(&results);
+    assert_eq!(state(&results, "M2"), State::Kept);
+    everything_ran(&place, "A1");
+}
+
+fn still_is_a_report(place: &Place, cage: Cage) {
     let other = place.product("reference.toml");
     let or_else = ["--or-else", other.to_str().expect("UTF-8"), "--runs", "A1,A2,B,C"];
-    let output = place.assay(Cage::Container, "clamav.toml", &or_else);
+    let output = place.assay(cage, "clamav.toml", &or_else);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     for words in ["tier T0", "in place", "reference.toml instead of"] {
@@ -277,7 +367,7 @@ fn without_namespaces_capabilities_and_bpf_there_still_is_a_report() {
     }
     for run in ["A1", "A2", "B", "C"] {
         if run != "C" {
-            everything_ran(&place, run);
+            everything_ran(place, run);
         }
         let fetched = place.marks(run, "gate.log").iter().any(|what| match what {
             What::StreamData { data, .. } => {
@@ -287,13 +377,31 @@ fn without_namespaces_capabilities_and_bpf_there_still_is_a_report() {
         });
         assert_eq!(fetched, run != "C", "run {run}");
     }
-    let left: Vec<_> = std::fs::read_dir(place.folder.path().join("work"))
-        .expect("a folder")
-        .flatten()
-        .map(|entry| entry.file_name())
-        .filter(|name| name.to_string_lossy().starts_with("watchglass-"))
-        .collect();
+    let left = place.left();
     assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[test]
+fn a_lab_that_is_killed_in_place_leaves_nothing() {
+    let Some(place) = Place::new("a_lab_that_is_killed_in_place_leaves_nothing") else { return };
+    for number in 0..6_u64 {
+        let mut command = place.command("reference.toml", &["--in-place", "--runs", "A1"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut lab = caged(Cage::Container, move || command.spawn().expect("the lab runs"));
+        std::thread::sleep(Duration::from_millis(100 + 190 * number));
+        lab.kill().expect("killed");
+        lab.wait().expect("waited for");
+        let mut left = place.left();
+        for _ in 0..100 {
+            if left.is_empty() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            left = place.left();
+        }
+        assert!(left.is_empty(), "left behind by kill {number}: {left:?}");
+        let _ = std::fs::remove_dir_all(place.bundle());
+    }
 }
 
 #[test]
@@ -312,9 +420,18 @@ fn in_place_refuses_products_that_are_not_the_labs() {
 /// A program that does all it can to get out reaches nobody and nothing, and the log says so.
 #[test]
 fn nothing_gets_out_in_place() {
-    let Some(place) = Place::new("nothing_gets_out_in_place") else { return };
+    try_to_get_out("nothing_gets_out_in_place", Cage::Container);
+}
+
+#[test]
+fn nothing_gets_out_where_sockets_are_sent() {
+    try_to_get_out("nothing_gets_out_where_sockets_are_sent", Cage::Docker);
+}
+
+fn try_to_get_out(name: &str, cage: Cage) {
+    let Some(place) = Place::new(name) else { return };
     if !Path::new("/usr/bin/python3").exists() {
-        return skip("nothing_gets_out_in_place", "needs python3");
+        return skip(name, "needs python3");
     }
     // On every address of the machine: whoever listens here must hear nothing.
     let stream = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a listener");
@@ -334,7 +451,7 @@ fn nothing_gets_out_in_place() {
     let text = text.replace("SECRET", secret.to_str().expect("UTF-8"));
     std::fs::write(place.product("escape.toml"), text).expect("written");
     let more = ["--in-place", "--unsafe", "--runs", "A1"];
-    let output = place.assay(Cage::Container, "escape.toml", &more);
+    let output = place.assay(cage, "escape.toml", &more);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(1 | 3)), "{said}");
     assert!(stream.accept().is_err(), "a connection arrived");

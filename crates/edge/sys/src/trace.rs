@@ -143,7 +143,17 @@ impl Tracee {
         self.answer_call(-i64::from(errno))
     }
 
-    /// At a seccomp stop: the call is not made, and returns `result`.
+    /// At a seccomp stop: another call is made, with the arguments that are set. The filter is asked
+    /// again, but does not hand it over again (`__seccomp_filter` in kernel/seccomp.c, Linux ≥ 4.8).
+    ///
+    /// # Errors
+    /// `ESRCH` when it vanished.
+    pub fn set_call(self, number: u32) -> Result<()> {
+        registers::set_call(self.0, number)
+    }
+
+    /// At a seccomp stop: the call is not made, and returns `result`. At the end of a call: it
+    /// returns `result`.
     ///
     /// # Errors
     /// `ESRCH` when it vanished.
@@ -326,6 +336,11 @@ mod registers {
         request(libc::PTRACE_POKEUSER, tid, c_long::from(libc::RAX) * WORD, result).map(drop)
     }
 
+    pub(super) fn set_call(tid: pid_t, number: u32) -> Result<()> {
+        let (place, number) = (c_long::from(libc::ORIG_RAX) * WORD, c_long::from(number));
+        request(libc::PTRACE_POKEUSER, tid, place, number).map(drop)
+    }
+
     pub(super) fn set_argument(tid: pid_t, place: usize, value: u64) -> Result<()> {
         let register = ARGUMENTS.get(place).ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
         let value = value.cast_signed();
@@ -346,10 +361,18 @@ mod registers {
 
     /// Arm keeps the call's number outside of the general registers, in a set of its own.
     pub(super) fn skip_call(tid: pid_t, result: i64) -> Result<()> {
-        let mut number: i32 = -1;
-        let mut part = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
-        request(libc::PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, (&raw mut part) as c_long)?;
+        set_number(tid, -1)?;
         set_general(tid, 0, result.cast_unsigned())
+    }
+
+    pub(super) fn set_call(tid: pid_t, number: u32) -> Result<()> {
+        set_number(tid, number.cast_signed())
+    }
+
+    fn set_number(tid: pid_t, mut number: i32) -> Result<()> {
+        let mut part = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
+        request(libc::PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, (&raw mut part) as c_long)
+            .map(drop)
     }
 
     pub(super) fn set_argument(tid: pid_t, place: usize, value: u64) -> Result<()> {

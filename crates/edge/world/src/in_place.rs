@@ -10,7 +10,7 @@ mod filter;
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,30 @@ use crate::names::WorldName;
 /// folder whether or not what is asked for is there.
 pub const IN_PLACE_FOLDERS: &[&str] =
     &["/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var"];
+
+/// How a tracer gets hold of the subject's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// It takes duplicates by pidfd_getfd(2).
+    Taken,
+    /// Where that is refused: it has the subject send them, through the channel that every process
+    /// of the world holds as descriptor [`IN_PLACE_CHANNEL`]. A program that closes it reaches
+    /// nobody any more.
+    Sent,
+}
+
+/// Descriptor of the subject's end of the channel of [`Sockets::Sent`].
+pub const IN_PLACE_CHANNEL: i32 = 100;
+
+/// Puts the subject's end of the channel where the tracer expects it, to survive `exec`.
+pub(crate) fn place_channel(channel: &OwnedFd) -> io::Result<OwnedFd> {
+    let placed = rustix::io::fcntl_dupfd_cloexec(channel, IN_PLACE_CHANNEL)?;
+    if placed.as_raw_fd() != IN_PLACE_CHANNEL {
+        return Err(io::Error::other(format!("descriptor {IN_PLACE_CHANNEL} is taken")));
+    }
+    rustix::io::fcntl_setfd(&placed, rustix::io::FdFlags::empty())?;
+    Ok(placed)
+}
 
 /// What of the machine may be read, and run where it is a program.
 const READABLE: &[&str] = &[

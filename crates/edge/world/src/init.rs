@@ -29,6 +29,8 @@ pub(crate) struct Start {
     pub(crate) users: Option<OwnedFd>,
     /// Member file of the subject's cgroup.
     pub(crate) members: Option<OwnedFd>,
+    /// In place: the subject's end of the channel through which it sends its sockets.
+    pub(crate) channel: Option<OwnedFd>,
     /// Where the world's root is mounted.
     pub(crate) root: PathBuf,
 }

@@ -105,7 +105,8 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     rustix::process::setsid().at("setsid")?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     if let Root::InPlace(base) = blueprint.root.clone() {
-        return prepare_in_place(*blueprint, &base, &mut entries, holdings).map(Some);
+        let channel = fds.pop();
+        return prepare_in_place(*blueprint, &base, channel, &mut entries, holdings).map(Some);
     }
     let own_users = enter_user_namespace(channel, &blueprint)?;
     let (cgroups, lacks) = make_cgroups(&blueprint)?;
@@ -117,7 +118,13 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
     let tree = tree::build(&blueprint, &users, &mut entries)?;
     let members = holdings.cgroups.as_ref().map(Cgroups::members).transpose().at("cgroup")?;
     let users = Some(users);
-    let first = init::Start { blueprint: *blueprint, users, members, root: tree.path.clone() };
+    let first = init::Start {
+        blueprint: *blueprint,
+        users,
+        members,
+        channel: None,
+        root: tree.path.clone(),
+    };
     Ok(Some(Prepared { first, network, own_users, tree, lacks }))
 }
 
@@ -125,13 +132,15 @@ fn prepare(channel: &Channel, holdings: &mut Holdings) -> Result<Option<Prepared
 fn prepare_in_place(
     blueprint: Blueprint,
     base: &Path,
+    channel: Option<OwnedFd>,
     entries: &mut Entries,
     holdings: &mut Holdings,
 ) -> Result<Prepared, Failure> {
     holdings.folder = Some(base.to_owned());
     let tree = in_place::build(base, blueprint.ids, entries)?;
     let network = open_namespace("net")?;
-    let first = init::Start { blueprint, users: None, members: None, root: tree.path.clone() };
+    let first =
+        init::Start { blueprint, users: None, members: None, channel, root: tree.path.clone() };
     let lacks = vec!["no namespaces, and no cgroup of its own".to_owned()];
     Ok(Prepared { first, network, own_users: None, tree, lacks })
 }

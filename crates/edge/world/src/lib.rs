@@ -48,6 +48,7 @@ mod layer;
 mod messages;
 mod names;
 mod plan;
+mod rights;
 mod root;
 mod wire;
 mod world;
@@ -59,14 +60,15 @@ use std::process::ExitCode;
 
 pub use error::{RootError, WorldError};
 pub use filter::{Answer, RULES, Rule, TRACE_RECORD, TRACE_REFUSE, When};
-pub use in_place::{IN_PLACE_FOLDERS, sweep_in_place};
+pub use in_place::{IN_PLACE_CHANNEL, IN_PLACE_FOLDERS, Sockets, sweep_in_place};
 pub use layer::{Attributes, Layer, LayerBuilder, LayerError};
 pub use messages::Comparison;
 pub use plan::{Limits, Plan, Spawn, User};
+pub use rights::{enter_range_of_users, is_root_of_machine};
 pub use root::{
     CachedRoot, FileDigest, Inventory, Package, Preparation, PreparedRoot, list, prune,
 };
-pub use world::{Parked, World, range_of_users};
+pub use world::{Parked, World};
 
 /// Runs one of the roles that this crate starts the program again for; `None` when the arguments
 /// name none, and the program goes on as usual. `main` calls this first, before any thread.

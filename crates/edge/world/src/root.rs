@@ -3,6 +3,7 @@
 mod debian;
 pub(crate) mod host;
 mod inventory;
+mod range;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;

@@ -24,9 +24,10 @@ use crate::messages::{
 };
 use crate::names::WorldName;
 use crate::plan::{Plan, Spawn, User};
+use crate::rights;
 use crate::root::Kind;
 use crate::wire::{Channel, MAX_MESSAGE};
-use crate::{ROLE_KEEPER, WorldError, capabilities, filter};
+use crate::{ROLE_KEEPER, RootError, Sockets, WorldError, capabilities, filter};
 
 /// A world that stands. Dropping it ends it.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct World {
     next_id: u32,
     uid_base: u32,
     scratch: Option<PathBuf>,
+    channel: Option<OwnedFd>,
 }
 
 /// A process of the world that the lab asked for.
@@ -69,7 +71,7 @@ impl World {
         let name = WorldName::fresh().map_err(WorldError::system("name of the world"))?;
         let mapping = Mapping::of_machine(&name);
         let blueprint = blueprint(plan, &name, mapping.ids())?;
-        Self::raise(plan, &name, &mapping, blueprint)
+        Self::raise(plan, &name, &mapping, blueprint, None)
     }
 
     /// Builds a world without namespaces, in a new folder of `parent`, which is gone with it. Its
@@ -79,7 +81,11 @@ impl World {
     ///
     /// # Errors
     /// As [`World::create`]; [`WorldError::Missing`] where the kernel has no Landlock.
-    pub fn create_in_place(plan: &Plan<'_>, parent: &Path) -> Result<Self, WorldError> {
+    pub fn create_in_place(
+        plan: &Plan<'_>,
+        parent: &Path,
+        sockets: Sockets,
+    ) -> Result<Self, WorldError> {
         let landlock = watchglass_sys::landlock::version();
         landlock.map_err(|error| WorldError::Missing {
             what: "Landlock".to_owned(),
@@ -93,8 +99,14 @@ impl World {
         let filter = filter::in_words(&in_place::program(&plan.traced_calls)?);
         let root = Root::InPlace(base);
         let blueprint = Blueprint { root, filter, cgroup: None, ..blueprint(plan, &name, ids)? };
-        let mut world = Self::raise(plan, &name, &Mapping::Single, blueprint)?;
+        let channel = match sockets {
+            Sockets::Taken => None,
+            Sockets::Sent => Some(Channel::pair().map_err(WorldError::system("socketpair"))?),
+        };
+        let (ours, theirs) = channel.map(|(ours, theirs)| (ours.into(), theirs.into())).unzip();
+        let mut world = Self::raise(plan, &name, &Mapping::Single, blueprint, theirs)?;
         world.scratch = Some(scratch);
+        world.channel = ours;
         Ok(world)
     }
 
@@ -103,8 +115,9 @@ impl World {
         name: &WorldName,
         mapping: &Mapping,
         blueprint: Blueprint,
+        subjects_channel: Option<OwnedFd>,
     ) -> Result<Self, WorldError> {
-        let (cgroup, uid_base) = (blueprint.cgroup.clone(), blueprint.ids.outside(0));
+        let (cgroup, uid_base) = (blueprint.cgroup.clone(), mapping.uid_of_root(blueprint.ids));
         let (channel, theirs) = Channel::pair().map_err(WorldError::system("socketpair"))?;
         let program = plan.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
         let keeper = Program::new(&program)
@@ -116,7 +129,7 @@ impl World {
             .spawn()
             .map_err(WorldError::system(format!("starting {}", program.display())))?;
         let mut guard = KeeperGuard(Some((keeper, channel)));
-        let built = guard.build(blueprint, plan, mapping);
+        let built = guard.build(blueprint, plan, mapping, subjects_channel.as_ref());
         match built {
             Ok((fds, message)) => {
                 Self::assemble(name.to_string(), guard, fds, message, cgroup, uid_base)
@@ -156,6 +169,7 @@ impl World {
             next_id: 0,
             uid_base,
             scratch: None,
+            channel: None,
         };
         world.await_up()?;
         Ok(world)
@@ -199,6 +213,12 @@ impl World {
     #[must_use]
     pub fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
+    }
+
+    /// The tracer's end of the channel through which the subject sends its sockets, where it does.
+    #[must_use]
+    pub fn channel(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.as_ref().map(AsFd::as_fd)
     }
 
     /// What this world lacks for want of rights, in words.
@@ -538,10 +558,14 @@ impl KeeperGuard {
         blueprint: Blueprint,
         plan: &Plan<'_>,
         mapping: &Mapping,
+        subjects_channel: Option<&OwnedFd>,
     ) -> Result<Built, WorldError> {
         let Some((keeper, channel)) = &mut self.0 else { return Err(WorldError::Ended) };
+        // The keeper takes the layer from the end.
+        let mut fds: Vec<BorrowedFd<'_>> = subjects_channel.map(AsFd::as_fd).into_iter().collect();
+        fds.push(plan.layer.descriptor());
         channel
-            .send(&ToKeeper::Build(Box::new(blueprint)), &[plan.layer.descriptor()])
+            .send(&ToKeeper::Build(Box::new(blueprint)), &fds)
             .map_err(WorldError::system("sending the plan"))?;
         loop {
             match channel.receive::<FromKeeper>().map_err(WorldError::system("the keeper"))? {
@@ -588,6 +612,8 @@ impl Drop for KeeperGuard {
 /// Which users of the machine a world can have.
 enum Mapping {
     Root(Ids),
+    /// The lab itself is root of a user namespace with a range.
+    Nested,
     /// Ranges of `/etc/subuid` and `/etc/subgid`.
     Range {
         users: u32,
@@ -598,8 +624,11 @@ enum Mapping {
 
 impl Mapping {
     fn of_machine(name: &WorldName) -> Self {
-        if rustix::process::geteuid().is_root() {
+        if rights::is_root_of_machine() {
             return Self::Root(Ids::of_root(name.slot()));
+        }
+        if rights::has_range() {
+            return Self::Nested;
         }
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let tool = ["/usr/bin/newuidmap", "/usr/bin/newgidmap"]
@@ -614,8 +643,17 @@ impl Mapping {
     fn ids(&self) -> Ids {
         match self {
             Self::Root(ids) => *ids,
-            Self::Range { .. } => Ids::of_range(),
+            Self::Nested | Self::Range { .. } => Ids::of_range(),
             Self::Single => Ids::single(),
+        }
+    }
+
+    /// The world's user 0, as the lab's own user namespace numbers it.
+    fn uid_of_root(&self, ids: Ids) -> u32 {
+        match self {
+            Self::Root(_) | Self::Nested => ids.outside(0),
+            Self::Range { users, .. } => *users,
+            Self::Single => rustix::process::getuid().as_raw(),
         }
     }
 
@@ -624,6 +662,7 @@ impl Mapping {
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         match self {
             Self::Root(_) => Ok(()),
+            Self::Nested => give_own_range(pid).map_err(WorldError::system("maps of the keeper")),
             Self::Range { users, groups } => {
                 run_map_tool("newuidmap", pid, uid, *users)?;
                 run_map_tool("newgidmap", pid, gid, *groups)
@@ -641,25 +680,50 @@ impl Mapping {
     }
 }
 
-/// Whether an ordinary user has a range of users to give to a world, which a root of packages needs.
-///
-/// # Errors
-/// What is missing, and what to do.
-pub fn range_of_users() -> Result<(), WorldError> {
-    let uid = rustix::process::getuid().as_raw();
-    let missing = |what: &str, help: &str| WorldError::Missing {
-        what: what.to_owned(),
-        help: help.to_owned(),
-    };
-    if !["/usr/bin/newuidmap", "/usr/bin/newgidmap"].iter().all(|tool| Path::new(tool).exists()) {
-        return Err(missing("newuidmap", "install the package uidmap"));
+/// Whether this user has a range of users to give away, which a root of packages needs.
+pub(crate) fn range_of_users() -> Result<(), RootError> {
+    if rights::has_range() {
+        return Ok(());
     }
-    let gid = rustix::process::getgid().as_raw();
+    if !["/usr/bin/newuidmap", "/usr/bin/newgidmap"].iter().all(|tool| Path::new(tool).exists()) {
+        let (what, help) = ("newuidmap", "install the package uidmap");
+        return Err(RootError::Missing { what, help });
+    }
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     if range("/etc/subuid", uid).is_none() || range("/etc/subgid", gid).is_none() {
-        let help = "usermod --add-subuids and --add-subgids give this user 65,536 of each";
-        return Err(missing("a range of users", help));
+        let what = "a range of users in /etc/subuid and /etc/subgid";
+        let help = "usermod --add-subuids and --add-subgids give 65,536 of each";
+        return Err(RootError::Missing { what, help });
     }
     Ok(())
+}
+
+/// Writes the maps of a process of this user that is in a user namespace of its own: the user as 0,
+/// the range after it.
+pub(crate) fn give_range(pid: u32) -> Result<(), RootError> {
+    range_of_users()?;
+    if rights::has_range() {
+        return give_own_range(pid).map_err(RootError::io("/proc/PID/uid_map"));
+    }
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let refused = || RootError::Missing {
+        what: "a range of users",
+        help: "newuidmap refuses that of /etc/subuid or /etc/subgid",
+    };
+    for (tool, path, own) in [("newuidmap", "/etc/subuid", uid), ("newgidmap", "/etc/subgid", gid)]
+    {
+        let first = range(path, own).ok_or_else(refused)?;
+        run_map_tool(tool, pid, own, first).map_err(|_| refused())?;
+    }
+    Ok(())
+}
+
+/// The same where the lab is root of a user namespace with a range: nothing is renumbered.
+fn give_own_range(pid: u32) -> std::io::Result<()> {
+    let map = format!("0 0 1\n1 1 {}\n", crate::ids::RANGE);
+    ["uid_map", "gid_map"]
+        .iter()
+        .try_for_each(|file| fs::write(format!("/proc/{pid}/{file}"), &map))
 }
 
 /// The first range of at least 65,536 numbers, subuid(5). Entries by name are looked up with
@@ -704,9 +768,9 @@ fn blueprint(plan: &Plan<'_>, name: &WorldName, ids: Ids) -> Result<Blueprint, W
     let filter = filter::in_words(&filter::program(&plan.privileges, &plan.traced_calls)?);
     let root = match &plan.root.kind {
         Kind::Host => Root::Host,
-        Kind::Folder(folder) if ids.base >= crate::ids::RANGE => Root::Folder(folder.clone()),
+        Kind::Folder(folder) if ids.count == crate::ids::RANGE => Root::Folder(folder.clone()),
         Kind::Folder(_) => {
-            let help = "a root made of packages needs the machine's root to show its owners; \
+            let help = "a root made of packages needs a range of users to show its owners; \
                         `host = true` works without";
             return Err(WorldError::Missing { what: "root".to_owned(), help: help.to_owned() });
         }

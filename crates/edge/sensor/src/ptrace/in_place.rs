@@ -1,6 +1,7 @@
 //! Calls of a subject that has no namespaces of its own: its paths are led, its signals stay among
 //! its own processes, and what reaches others is made by the tracer.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use watchglass_events::Name;
 use watchglass_sys::trace::{Resume, Tracee};
 
 use super::calls::{Entry, Kind};
+use super::handover::Asked;
 use super::lead::Leader;
 use super::observe::{Returned, Started, low_half};
 use super::peek::Peek;
 use super::tracer::{Tracer, ignore_gone};
-use super::turn::{Caller, Gate, Turner};
+use super::turn::{Caller, Gate, Turner, duplicate};
 
 /// What a subject without namespaces is given.
 #[derive(Clone, Debug)]
@@ -28,20 +30,24 @@ pub struct InPlace {
     pub renamed: Option<(PathBuf, Name)>,
     /// The fake internet.
     pub gate: Arc<dyn Gate>,
+    /// Where pidfd_getfd(2) is refused: the tracer's end of a channel whose other end every process
+    /// of the subject holds as the descriptor of this number.
+    pub channel: Option<(Arc<OwnedFd>, i32)>,
 }
 
 /// What stands for the namespaces.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) leader: Arc<Leader>,
-    turner: Turner,
+    pub(super) turner: Turner,
+    pub(super) channel: Option<(Arc<OwnedFd>, i32)>,
 }
 
 impl Place {
     pub(super) fn new(in_place: &InPlace) -> rustix::io::Result<Self> {
         let leader = Arc::new(Leader::new(in_place)?);
         let turner = Turner::new(Arc::clone(&leader), Arc::clone(&in_place.gate));
-        Ok(Self { leader, turner })
+        Ok(Self { leader, turner, channel: in_place.channel.clone() })
     }
 }
 
@@ -70,7 +76,7 @@ impl Tracer {
             return self.refuse(tracee, architecture, number, &arguments);
         };
         if Turner::takes(entry.kind, &arguments) {
-            return self.stand_in(tracee, entry, arguments);
+            return self.stand_in(tracee, entry, Call { arguments, ..call });
         }
         let mut how = self.begin(tid, entry, arguments);
         if !led.is_empty()
@@ -137,21 +143,43 @@ impl Tracer {
     }
 
     /// The call is made here, and then recorded like any other.
-    fn stand_in(&mut self, tracee: Tracee, entry: &'static Entry, arguments: [u64; 6]) {
-        let tid = tracee.tid();
+    fn stand_in(&mut self, tracee: Tracee, entry: &'static Entry, call: Call) {
+        let (tid, arguments) = (tracee.tid(), call.arguments);
         let before = self.observer(tid).and_then(|mut observer| observer.begin(entry, &arguments));
-        let pid = self.process_of(tid).unwrap_or(tid);
-        let result = self.place.as_ref().map_or(-i64::from(Errno::PERM.raw_os_error()), |place| {
-            let caller = Caller { pid, tid };
-            place.turner.make(&self.peek, caller, entry.kind, &arguments, before.as_ref())
+        let asked = Asked { entry, arguments, before };
+        let channel = self.place.as_ref().and_then(|place| place.channel.as_ref());
+        if let Some(&(_, number)) = channel {
+            return self.ask(tracee, call, asked, number);
+        }
+        let socket = duplicate(self.caller(tid), arguments[0]);
+        let result = self.make(tid, &asked, socket);
+        ignore_gone(tracee.answer_call(result));
+        self.tell_made(tid, asked, result);
+        ignore_gone(tracee.resume(Resume::Freely, 0));
+    }
+
+    /// Makes a call with the subject's socket; what it returned.
+    pub(super) fn make(&self, tid: u32, asked: &Asked, socket: Result<OwnedFd, Errno>) -> i64 {
+        let Asked { entry, arguments, before } = asked;
+        let made = self.place.as_ref().ok_or(Errno::PERM).and_then(|place| {
+            let (socket, caller) = (socket?, self.caller(tid));
+            let turner = &place.turner;
+            Ok(turner.make(&self.peek, caller, entry.kind, arguments, before.as_ref(), &socket))
         });
-        let answered = tracee.answer_call(result);
+        made.unwrap_or_else(|error| -i64::from(error.raw_os_error()))
+    }
+
+    pub(super) fn tell_made(&mut self, tid: u32, asked: Asked, result: i64) {
+        let Asked { entry, arguments, before } = asked;
         if let Some(before) = before
             && let Some(mut observer) = self.observer(tid)
         {
             observer.conclude(Started { entry, arguments, before }, Returned::of(result));
         }
-        ignore_gone(answered.and_then(|()| tracee.resume(Resume::Freely, 0)));
+    }
+
+    fn caller(&self, tid: u32) -> Caller {
+        Caller { pid: self.process_of(tid).unwrap_or(tid), tid }
     }
 }
 
@@ -182,4 +210,4 @@ const AF_UNIX: u16 = 1;
 const MAX_ADDRESS: usize = 110;
 /// Bytes below the end of its stack that a function may use (System V ABI for x86-64, 3.2.2), with
 /// room.
-const RED_ZONE_BYTES: u64 = 256;
+pub(super) const RED_ZONE_BYTES: u64 = 256;

@@ -173,6 +173,7 @@ mod tests {
             folders: vec!["/home".into(), "/run".into()],
             renamed: Some(("/build/lab".into(), "/canary".into())),
             gate: std::sync::Arc::new(Nowhere),
+            channel: None,
         })
         .unwrap()
     }

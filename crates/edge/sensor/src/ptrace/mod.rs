@@ -11,6 +11,7 @@
 mod address;
 mod calls;
 mod files;
+mod handover;
 mod in_place;
 mod lead;
 mod observe;

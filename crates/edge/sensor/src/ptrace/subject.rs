@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use watchglass_events::{Actor, FileId, Name, Process};
 use watchglass_sys::trace::Tracee;
 
+use super::handover::Asked;
 use super::observe::Started;
 use super::tally::Tallies;
 
@@ -29,6 +30,8 @@ pub(super) struct Thread {
     pub(super) program: Option<Name>,
     /// Arguments of the call it is in that were changed, with what they were.
     pub(super) led: Vec<(usize, u64)>,
+    /// The call that will be made in its stead once it has sent its socket.
+    pub(super) asked: Option<Asked>,
     /// It stands at its seccomp stop until it has its turn.
     pub(super) waits: Option<Tracee>,
 }

@@ -287,6 +287,10 @@ impl Tracer {
         let Ok(CallInfo::Exit(result)) = tracee.call_info() else {
             return self.go_on(tracee, 0);
         };
+        let asked = self.threads.get_mut(&tid).and_then(|thread| thread.asked.take());
+        if let Some(asked) = asked {
+            return self.handed_over(tracee, asked);
+        }
         let thread = self.threads.get_mut(&tid);
         let (call, led) = thread.map_or_else(Default::default, |thread| {
             (thread.call.take(), std::mem::take(&mut thread.led))
@@ -408,8 +412,10 @@ impl Tracer {
         subject.threads += 1;
         let process = subject.process;
         let actor = Actor { process, thread: tid, uid: self.world_uid(identity.uid) };
-        self.threads
-            .insert(tid, Thread { actor, call: None, program: None, led: Vec::new(), waits: None });
+        self.threads.insert(
+            tid,
+            Thread { actor, call: None, program: None, led: Vec::new(), asked: None, waits: None },
+        );
         Some(process)
     }
 

@@ -103,23 +103,24 @@ impl Turner {
         kind: Kind,
         arguments: &[u64; 6],
         before: Option<&Before>,
+        socket: &OwnedFd,
     ) -> i64 {
         let made = match (kind, before) {
             (Kind::Connect, Some(Before::Peer(peer))) => {
-                self.connect(peek, caller, arguments, peer.as_ref())
+                self.connect(peek, caller, socket, peer.as_ref())
             }
             (Kind::SendTo, Some(Before::Peer(peer))) => {
-                self.send_to(peek, caller, arguments, peer.as_ref())
+                self.send_to(peek, caller, socket, arguments, peer.as_ref())
             }
             (Kind::SendMessage, Some(Before::Messages(messages))) => {
                 let peer = messages.first().and_then(|message| message.peer.as_ref());
-                self.send_message(peek, caller, arguments, peer)
+                self.send_message(peek, caller, socket, arguments, peer)
             }
             (Kind::SendMessages, Some(Before::Messages(messages))) => {
                 let peers = messages.iter().map(|message| message.peer.as_ref());
-                self.send_messages(peek, caller, arguments, peers)
+                self.send_messages(peek, caller, socket, arguments, peers)
             }
-            (Kind::Listen, _) => listen(caller, arguments),
+            (Kind::Listen, _) => listen(socket, arguments),
             _ => Err(Errno::PERM),
         };
         made.unwrap_or_else(|error| -i64::from(error.raw_os_error()))
@@ -129,20 +130,19 @@ impl Turner {
         &self,
         peek: &Peek,
         caller: Caller,
-        arguments: &[u64; 6],
+        socket: &OwnedFd,
         peer: Option<&Peer>,
     ) -> Answer {
-        let socket = duplicate(caller, arguments[0])?;
         match peer.ok_or(Errno::FAULT)? {
             Peer::Internet { address: IpAddr::V4(address), port } => {
-                self.connect_internet(&socket, SocketAddrV4::new(*address, *port))?;
+                self.connect_internet(socket, SocketAddrV4::new(*address, *port))?;
             }
             Peer::Unix(name) => {
                 let (_held, place) = self.unix(peek, caller, name.as_bytes())?;
-                patiently(&socket, || rustix::net::connect(&socket, &place))?;
+                patiently(socket, || rustix::net::connect(socket, &place))?;
             }
             // AF_UNSPEC: the association of a datagram socket ends.
-            Peer::Other { family: 0, .. } => rustix::net::connect_unspec(&socket)?,
+            Peer::Other { family: 0, .. } => rustix::net::connect_unspec(socket)?,
             Peer::Internet { .. } | Peer::Other { .. } => return Err(Errno::AFNOSUPPORT),
         }
         Ok(0)
@@ -175,41 +175,41 @@ impl Turner {
         &self,
         peek: &Peek,
         caller: Caller,
+        socket: &OwnedFd,
         arguments: &[u64; 6],
         peer: Option<&Peer>,
     ) -> Answer {
-        let socket = duplicate(caller, arguments[0])?;
         let data = whole(caller, arguments[1], arguments[2])?;
         let peer = peer.ok_or(Errno::FAULT)?;
-        self.deliver(peek, caller, &socket, Some(peer), &data, arguments[3])
+        self.deliver(peek, caller, socket, Some(peer), &data, arguments[3])
     }
 
     fn send_message(
         &self,
         peek: &Peek,
         caller: Caller,
+        socket: &OwnedFd,
         arguments: &[u64; 6],
         peer: Option<&Peer>,
     ) -> Answer {
-        let socket = duplicate(caller, arguments[0])?;
         let head = Peek::bytes::<{ MessageHead::BYTES }>(caller.tid, arguments[1]);
         let head = head.and_then(|head| MessageHead::parse(&head)).ok_or(Errno::FAULT)?;
         let data = payload(caller, &head)?;
-        self.deliver(peek, caller, &socket, peer, &data, arguments[2])
+        self.deliver(peek, caller, socket, peer, &data, arguments[2])
     }
 
     fn send_messages<'a>(
         &self,
         peek: &Peek,
         caller: Caller,
+        socket: &OwnedFd,
         arguments: &[u64; 6],
         peers: impl Iterator<Item = Option<&'a Peer>>,
     ) -> Answer {
-        let socket = duplicate(caller, arguments[0])?;
         let mut sent = 0;
         for (peer, place) in peers.zip(0_u64..) {
             let address = arguments[1].wrapping_add(place.wrapping_mul(MESSAGE_BYTES));
-            match self.one_of_many(peek, caller, &socket, peer, address, arguments[3]) {
+            match self.one_of_many(peek, caller, socket, peer, address, arguments[3]) {
                 Ok(()) => sent += 1,
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
@@ -292,17 +292,16 @@ impl Turner {
 }
 
 /// Only Unix sockets are listened on: a port would be open to the whole machine, and beyond.
-fn listen(caller: Caller, arguments: &[u64; 6]) -> Answer {
-    let socket = duplicate(caller, arguments[0])?;
-    if sockopt::socket_domain(&socket)? != AddressFamily::UNIX {
+fn listen(socket: &OwnedFd, arguments: &[u64; 6]) -> Answer {
+    if sockopt::socket_domain(socket)? != AddressFamily::UNIX {
         return Err(Errno::ACCESS);
     }
-    rustix::net::listen(&socket, low_half(arguments[1]).cast_signed())?;
+    rustix::net::listen(socket, low_half(arguments[1]).cast_signed())?;
     Ok(0)
 }
 
 /// The subject's socket, as the tracer's own descriptor.
-fn duplicate(caller: Caller, fd: u64) -> Result<OwnedFd, Errno> {
+pub(super) fn duplicate(caller: Caller, fd: u64) -> Result<OwnedFd, Errno> {
     let pid = i32::try_from(caller.pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
     rustix::process::pidfd_getfd(&process, descriptor(fd), PidfdGetfdFlags::empty())

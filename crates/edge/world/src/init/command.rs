@@ -64,7 +64,7 @@ pub(super) fn start_error(gate: &OwnedFd) -> Option<String> {
 /// Turns this process into the command. What can fail is told through the gate.
 pub(super) fn become_it(start: &Start, command: &Command, fds: Vec<OwnedFd>, gate: &OwnedFd) -> ! {
     let failure = match enter(start, command, fds, gate) {
-        Ok(program) => run(&start.blueprint, command, program),
+        Ok(Kept { program, channel: _channel }) => run(&start.blueprint, command, program),
         Err(failure) => failure,
     };
     let reason = if failure.step.is_empty() {
@@ -77,14 +77,20 @@ pub(super) fn become_it(start: &Start, command: &Command, fds: Vec<OwnedFd>, gat
     std::process::exit(NOT_STARTED);
 }
 
+/// Descriptors that the program is started with or from.
+struct Kept {
+    program: Option<OwnedFd>,
+    channel: Option<OwnedFd>,
+}
+
 /// Everything before the wait, in this order: the cgroup while we may still write to it, the
-/// namespace, then limits and identity in it. Returns the open program where there is one.
+/// namespace, then limits and identity in it.
 fn enter(
     start: &Start,
     command: &Command,
     fds: Vec<OwnedFd>,
     gate: &OwnedFd,
-) -> Result<Option<OwnedFd>, Failure> {
+) -> Result<Kept, Failure> {
     let blueprint = &start.blueprint;
     let Some(users) = &start.users else { return enter_in_place(start, command, fds, gate) };
     if let Some(members) = &start.members {
@@ -110,7 +116,7 @@ fn enter(
     unblock_signals().at("signals")?;
     close_on_exec_from(3).at("close_range")?;
     wait_at(gate)?;
-    Ok(program)
+    Ok(Kept { program, channel: None })
 }
 
 /// The same without namespaces: the user stays the lab's own, without capabilities.
@@ -119,7 +125,7 @@ fn enter_in_place(
     command: &Command,
     fds: Vec<OwnedFd>,
     gate: &OwnedFd,
-) -> Result<Option<OwnedFd>, Failure> {
+) -> Result<Kept, Failure> {
     rustix::process::setsid().at("setsid")?;
     let program = take_streams(&start.blueprint, command, fds)?;
     limit(&start.blueprint)?;
@@ -134,11 +140,12 @@ fn enter_in_place(
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).at("dumpable")?;
     unblock_signals().at("signals")?;
     close_on_exec_from(3).at("close_range")?;
+    let channel = start.channel.as_ref().map(in_place::place_channel).transpose().at("channel")?;
     wait_at(gate)?;
     // After the wait: the tracer attaches to a process that Landlock does not yet hold.
     rustix::thread::set_no_new_privs(true).at("PR_SET_NO_NEW_PRIVS")?;
     in_place::restrict(&start.root, program.as_ref()).at("Landlock")?;
-    Ok(program)
+    Ok(Kept { program, channel })
 }
 
 /// Standard input stays `/dev/null`. The pipes are given to the user, so that opening

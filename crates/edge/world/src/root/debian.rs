@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use watchglass_sys::namespace;
 use watchglass_sys::process::{Fork, fork};
 
-use super::{Kind, Preparation, PreparedRoot};
+use super::{Kind, Preparation, PreparedRoot, range};
 use crate::RootError;
 use crate::names::WorldName;
 
@@ -38,7 +38,7 @@ pub(super) fn prepare(
     let key = recipe.key();
     let folder = preparation.cache.join(format!("root-{key}"));
     if !folder.is_dir() {
-        require_root()?;
+        require_users()?;
         fs::create_dir_all(preparation.cache).map_err(RootError::io(preparation.cache))?;
         let _turn = await_turn(preparation)?;
         // Whoever was first may have made it.
@@ -81,7 +81,7 @@ pub(super) fn check(packages: &[String], cache: &Path) -> Result<(), RootError> 
     if cache.join(format!("root-{key}")).is_dir() {
         return Ok(());
     }
-    require_root().and_then(|()| require_tool())
+    require_users().and_then(|()| require_tool())
 }
 
 /// The roots of a cache, the one last used first.
@@ -113,7 +113,7 @@ pub fn prune(cache: &Path, keep: usize) -> Result<Vec<String>, RootError> {
         let doomed =
             cache.join(format!("{HALF_MADE}{}", WorldName::fresh().map_err(RootError::io(cache))?));
         fs::rename(&root.folder, &doomed).map_err(RootError::io(&root.folder))?;
-        fs::remove_dir_all(&doomed).map_err(RootError::io(&doomed))?;
+        range::remove(&doomed).map_err(RootError::io(&doomed))?;
         removed.push(root.key);
     }
     Ok(removed)
@@ -127,7 +127,7 @@ pub(crate) fn sweep(cache: &Path) -> Result<Vec<String>, RootError> {
         if lab.lab_lives() {
             continue;
         }
-        fs::remove_dir_all(&folder).map_err(RootError::io(&folder))?;
+        range::remove(&folder).map_err(RootError::io(&folder))?;
         swept.push(name);
     }
     Ok(swept)
@@ -199,14 +199,9 @@ fn check_names(packages: &[String]) -> Result<(), RootError> {
     }
 }
 
-fn require_root() -> Result<(), RootError> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(RootError::Missing {
-        what: "root",
-        help: "a root made of packages needs the machine's root; `host = true` works without",
-    })
+/// The files of a root belong to many users.
+fn require_users() -> Result<(), RootError> {
+    if range::is_ordinary() { crate::world::range_of_users() } else { Ok(()) }
 }
 
 /// The suite's name from os-release(5), which mmdebstrap wants beside the sources.
@@ -302,7 +297,7 @@ fn build(
     let built = run(recipe, &half_made, preparation).and_then(|()| finish(&half_made, folder));
     if built.is_err() {
         // The error that made it fail is the one to tell.
-        let _ = fs::remove_dir_all(&half_made);
+        let _ = range::remove(&half_made);
     }
     built
 }
@@ -311,9 +306,7 @@ fn build(
 /// wins.
 fn finish(half_made: &Path, folder: &Path) -> Result<(), RootError> {
     match fs::rename(half_made, folder) {
-        Err(_) if folder.is_dir() => {
-            fs::remove_dir_all(half_made).map_err(RootError::io(half_made))
-        }
+        Err(_) if folder.is_dir() => range::remove(half_made).map_err(RootError::io(half_made)),
         renamed => renamed.map_err(RootError::io(folder)),
     }
 }
@@ -326,17 +319,22 @@ fn run(
     preparation: &mut Preparation<'_>,
 ) -> Result<(), RootError> {
     require_tool()?;
+    let target = if range::is_ordinary() { Path::new(range::TARGET) } else { half_made };
     let program = preparation.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
     let mut helper = Command::new(&program)
         .arg(crate::ROLE_ROOT)
         .arg(half_made)
-        .args(arguments(recipe, half_made))
+        .args(arguments(recipe, target))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(RootError::io(&program))?;
+    let lines = lines_of(&mut helper);
     let mut pipe = helper.stdin.take();
+    if range::is_ordinary() {
+        range::give_maps(&helper, || lines.recv().ok())?;
+    }
     if let Some(pipe) = &mut pipe {
         let sources = recipe.sources.as_bytes();
         let length = (sources.len() as u64).to_le_bytes();
@@ -344,7 +342,6 @@ fn run(
             .and_then(|()| pipe.write_all(sources))
             .map_err(RootError::io(&program))?;
     }
-    let lines = lines_of(&mut helper);
     let mut log = Vec::new();
     let finished = follow(&lines, &mut log, preparation);
     // Closed only now: for the helper the end of its input is the end of the lab.
@@ -361,7 +358,7 @@ fn require_tool() -> Result<(), RootError> {
     ask("mmdebstrap", "mmdebstrap", &["--version"]).map(drop)
 }
 
-fn arguments(recipe: &Recipe, half_made: &Path) -> Vec<String> {
+fn arguments(recipe: &Recipe, target: &Path) -> Vec<String> {
     let mut arguments = vec!["--variant=minbase".to_owned(), "--mode=root".to_owned()];
     arguments.push(format!("--include={}", recipe.packages.join(",")));
     arguments.push(format!("--architectures={}", recipe.architecture));
@@ -376,7 +373,7 @@ fn arguments(recipe: &Recipe, half_made: &Path) -> Vec<String> {
         recipe.suite
     );
     arguments.push(format!("--customize-hook={sources}"));
-    arguments.extend([recipe.suite.clone(), half_made.display().to_string(), "-".to_owned()]);
+    arguments.extend([recipe.suite.clone(), target.display().to_string(), "-".to_owned()]);
     arguments
 }
 
@@ -492,11 +489,21 @@ fn help(arguments: &[std::ffi::OsString]) -> io::Result<bool> {
         return Err(io::Error::other("no folder given"));
     };
     rustix::process::setsid()?;
+    let is_ordinary = range::is_ordinary();
+    if is_ordinary {
+        range::enter()?;
+    }
+    if folder == range::REMOVE {
+        return remove(arguments);
+    }
     let sources = read_sources()?;
     namespace::unshare(UnshareFlags::NEWPID | UnshareFlags::NEWNS)?;
     let child = match fork()? {
         Fork::Parent(child) => child,
-        Fork::Child => std::process::exit(if bootstrap(arguments, &sources)? { 0 } else { 1 }),
+        Fork::Child => {
+            let folder = is_ordinary.then_some(Path::new(folder));
+            std::process::exit(if bootstrap(folder, arguments, &sources)? { 0 } else { 1 })
+        }
     };
     let done = await_child_or_lab(child)?;
     if !done {
@@ -522,18 +529,30 @@ fn read_sources() -> io::Result<Vec<u8>> {
     Ok(sources)
 }
 
-/// Process 1 of the namespace: it must live as long as anything that mmdebstrap starts.
-fn bootstrap(arguments: &[std::ffi::OsString], sources: &[u8]) -> io::Result<bool> {
-    use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
-    // The tools look themselves up there.
-    mount(
-        "proc",
-        "/proc",
-        "proc",
-        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
-        None,
-    )?;
+/// Removes a root once the lab has written the maps.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this role speaks to the lab through its standard streams"
+)]
+fn remove(folders: &[std::ffi::OsString]) -> io::Result<bool> {
+    io::stdin().lock().read_exact(&mut [0; 1])?;
+    folders.iter().try_for_each(fs::remove_dir_all).map(|()| true)
+}
+
+/// Process 1 of the namespace: it must live as long as anything that mmdebstrap starts. A folder is
+/// given where an ordinary user makes the root in it.
+fn bootstrap(
+    folder: Option<&Path>,
+    arguments: &[std::ffi::OsString],
+    sources: &[u8],
+) -> io::Result<bool> {
+    // The tools look themselves up in /proc.
+    range::part_mounts()?;
+    let run = || run_mmdebstrap(arguments, sources);
+    folder.map_or_else(run, |folder| range::within(folder, run))
+}
+
+fn run_mmdebstrap(arguments: &[std::ffi::OsString], sources: &[u8]) -> io::Result<bool> {
     let mut mmdebstrap = Command::new("mmdebstrap")
         .args(arguments)
         .env("LC_ALL", "C.UTF-8")

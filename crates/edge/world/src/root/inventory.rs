@@ -41,7 +41,8 @@ pub struct FileDigest {
     pub package: String,
     /// Size in bytes; 0 without a digest.
     pub bytes: u64,
-    /// SHA-256 of the content; `None` for a file that is listed and missing.
+    /// SHA-256 of the content; `None` for a file that is listed and missing, or that
+    /// the lab's user may not read.
     pub digest: Option<Digest>,
 }
 
@@ -114,7 +115,8 @@ fn digest(root: &OwnedFd, package: &Package, path: &str) -> Result<Option<FileDi
             Ok(Some(entry))
         }
         Err(rustix::io::Errno::LOOP) => Ok(None),
-        Err(rustix::io::Errno::NOENT) => Ok(Some(entry)),
+        // What belongs to a user of the range alone cannot be read by whoever made the root.
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::ACCESS) => Ok(Some(entry)),
         Err(error) => Err(RootError::io(path)(error.into())),
     }
 }

@@ -198,6 +198,20 @@ GLOBAL int transfer(u32 descriptor, u64 bytes, u32 direction)
 	return 1;
 }
 
+/* The process's number in its own pid namespace, and how deep that lies: by it the reader tells the
+ * process's own folder in /proc. The last two arguments, which no call that opens has, hold it. */
+INLINE void add_own_number(struct record *record)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pid *pid = task->group_leader->thread_pid;
+	int number = 0;
+	u32 level = 0;
+	READ(level, pid->level);
+	bpf_probe_read_kernel(&number, sizeof(number), &pid->numbers[0] + (level & 31));
+	record->argument[4] = level;
+	record->argument[5] = number;
+}
+
 GLOBAL int on_open(struct scratch *scratch)
 {
 	if (!scratch)
@@ -209,6 +223,7 @@ GLOBAL int on_open(struct scratch *scratch)
 		bpf_probe_read_user(&flags, sizeof(flags), scratch->record.argument[2]);
 		scratch->record.argument[3] = flags;
 	}
+	add_own_number(&scratch->record);
 	if (scratch->record.result >= 0)
 		add_file(scratch, file_of(scratch->record.result), PART_PATH);
 	if (call != 304)

@@ -135,6 +135,17 @@ struct signal_struct {
 	u32 flags;
 } CORE;
 
+/* A process's number in one pid namespace; `numbers` has one for each level, the outermost first. */
+struct upid {
+	int nr;
+	void *ns;
+};
+
+struct pid {
+	u32 level;
+	struct upid numbers[1];
+} CORE;
+
 struct task_struct {
 	struct thread_info thread_info;
 	s32 pid;
@@ -143,6 +154,7 @@ struct task_struct {
 	u64 start_boottime;
 	u64 self_exec_id;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	const struct cred *cred;
 	struct mm_struct *mm;
 	struct fs_struct *fs;

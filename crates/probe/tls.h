@@ -17,6 +17,7 @@ struct tls_key {
 };
 
 struct tls_call {
+	u64 session; /* the library's own object: `SSL *`, `gnutls_session_t` */
 	u64 buffer;
 	u64 length_at; /* where the `_ex` functions of OpenSSL put the number of bytes */
 };
@@ -55,39 +56,40 @@ int tls_enter(struct pt_regs *context)
 	if (!in_world())
 		return 0;
 	struct tls_key key = { bpf_get_current_pid_tgid(), bpf_get_attach_cookie(context) };
-	struct tls_call call = { context->si, context->cx };
+	struct tls_call call = { context->di, context->si, context->cx };
 	bpf_map_update_elem(&tls_calls, &key, &call, BPF_ANY);
 	return 0;
 }
 
-INLINE void fill_tls(struct record *record, u64 cookie, u64 bytes, u32 direction, u32 kept)
+INLINE void fill_tls(struct record *record, u64 cookie, u64 session, u64 bytes, u32 direction, u32 kept)
 {
 	begin_record(record, KIND_TLS, SOURCE_UPROBE);
 	record->argument[0] = cookie;
 	record->argument[1] = direction;
+	record->argument[2] = session;
 	record->result = bytes;
 	record->part[PART_STRING] = kept;
 	number(record);
 }
 
-INLINE void tell_tls(u64 cookie, u64 buffer, u64 bytes, u32 direction)
+INLINE void tell_tls(u64 cookie, struct tls_call *call, u64 bytes, u32 direction)
 {
 	u32 kept = bytes > TLS_LARGE ? TLS_LARGE : bytes;
 	if (kept <= TLS_SMALL) {
 		struct tls_small *small = bpf_ringbuf_reserve(&ring, sizeof(*small), 0);
 		if (!small)
 			return count_tls_loss();
-		if (bpf_probe_read_user(small->data, kept, buffer))
+		if (bpf_probe_read_user(small->data, kept, call->buffer))
 			kept = 0;
-		fill_tls(&small->record, cookie, bytes, direction, kept);
+		fill_tls(&small->record, cookie, call->session, bytes, direction, kept);
 		return bpf_ringbuf_submit(small, BPF_RB_NO_WAKEUP);
 	}
 	struct tls_large *large = bpf_ringbuf_reserve(&ring, sizeof(*large), 0);
 	if (!large)
 		return count_tls_loss();
-	if (bpf_probe_read_user(large->data, kept, buffer))
+	if (bpf_probe_read_user(large->data, kept, call->buffer))
 		kept = 0;
-	fill_tls(&large->record, cookie, bytes, direction, kept);
+	fill_tls(&large->record, cookie, call->session, bytes, direction, kept);
 	bpf_ringbuf_submit(large, BPF_RB_NO_WAKEUP);
 }
 
@@ -115,7 +117,7 @@ INLINE int on_tls_return(struct pt_regs *context, u32 direction, enum answer ans
 		result = (s32)result; /* OpenSSL's is an int; GnuTLS sends at most 16 KiB at once */
 	}
 	if (result > 0)
-		tell_tls(key.cookie, call.buffer, result, direction);
+		tell_tls(key.cookie, &call, result, direction);
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod lab;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ const MEASURES: &[Measure] = &[
         what: "seconds to build the chores from nothing, as on a fresh machine (promise: under 15)",
         take: house,
     },
+    Measure { name: "lab", what: lab::WHAT, take: lab::take },
     Measure {
         name: "kills",
         what: "assays killed at random moments of their life, and what of each was left behind",

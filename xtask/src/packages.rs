@@ -162,6 +162,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "a second opinion on system calls, and the rival in the measurement of cost",
     },
     Package {
+        name: "clamav",
+        proof: Proof::Program("clamscan"),
+        needed: &[Need::Measure],
+        reason: "the scanner whose CPU time is measured with and without the recording",
+    },
+    Package {
         name: "chromium",
         proof: Proof::Program("chromium"),
         needed: &[Need::Test],

@@ -207,10 +207,6 @@ const NO_TESTS: &[(&str, &str)] = &[
     ("lab_that_waits", "a subject that another test starts and kills"),
     ("ptrace_subject::parks_and_runs", "a subject that other tests start"),
     ("ptrace_subject::supervises", "a subject that other tests start"),
-    ("a_flood_of_events_is_recorded_without_loss", "a measurement"),
-    ("what_the_recording_costs", "a measurement"),
-    ("measures_clamscan", "a measurement"),
-    ("measures_grep", "a measurement"),
 ];
 
 /// Tests marked `#[ignore]`, by name: nextest only counts them.

@@ -36,6 +36,7 @@ pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
 fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     let (product, text) = output::read_product(&arguments.product)?;
     let chosen = choose::choose(arguments, &product, instead)?;
+    crate::blind::check(arguments, chosen.tier)?;
     let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network == NetworkChoice::Vendor;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);

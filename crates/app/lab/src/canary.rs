@@ -9,6 +9,7 @@
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,27 +19,69 @@ pub(crate) const ROLE: &str = "canary";
 /// Names below this one are the canaries'. It is reserved for documentation (RFC 2606).
 pub(crate) const DOMAIN: &str = "canary.example";
 
-/// Writes a file that bears the token, asks for a host that does, and sends the token there.
+/// When the lab gives it up: a question and some exchanges, each with a limit of five seconds.
+pub(crate) const LONGEST: Duration = Duration::from_secs(20);
+
+/// Writes a file that bears the token, asks for a host that does, sends the token there in clear,
+/// and once more through each TLS library that is named after the token.
 ///
 /// Each act is tried whatever became of the one before: the sources are to see it, not to like it.
-pub(crate) fn main(token: Option<OsString>) -> ExitCode {
-    let Some(token) = token.and_then(|token| token.into_string().ok()) else {
+pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.fuse();
+    let Some(token) = arguments.next().and_then(|token| token.into_string().ok()) else {
         return ExitCode::from(2);
     };
     let path = format!("/var/tmp/{token}");
     let wrote = std::fs::write(&path, &token).and_then(|()| std::fs::read(&path));
-    let sent = send(&token);
-    if wrote.is_ok() && sent.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    let mut failures = u8::from(wrote.is_err());
+    failures += u8::from(send(&token).is_err());
+    for library in arguments {
+        if let Err(error) = send_by(Path::new(&library), &token) {
+            eprintln!("{}: {error}", library.display());
+            failures = failures.saturating_add(1);
+        }
+    }
+    ExitCode::from(failures)
 }
 
-fn send(token: &str) -> Option<()> {
-    let host = format!("{token}.{DOMAIN}");
-    let address = (host.as_str(), 80).to_socket_addrs().ok()?.next()?;
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let request = format!("GET /{token} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
+fn send(token: &str) -> std::io::Result<()> {
+    let mut stream = connect(token, 80)?;
+    stream.write_all(request(token).as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(64 * 1024).read_to_end(&mut answer).ok()?;
-    (!answer.is_empty()).then_some(())
+    stream.take(64 * 1024).read_to_end(&mut answer)?;
+    answered(&answer)
 }
+
+fn send_by(library: &Path, token: &str) -> std::io::Result<()> {
+    let stream = connect(token, 443)?;
+    let request = request(token);
+    answered(&watchglass_sys::tls_library::exchange(
+        library,
+        &stream,
+        &host(token),
+        request.as_bytes(),
+    )?)
+}
+
+fn connect(token: &str, port: u16) -> std::io::Result<TcpStream> {
+    let mut addresses = (host(token).as_str(), port).to_socket_addrs()?;
+    let address = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn host(token: &str) -> String {
+    format!("{token}.{DOMAIN}")
+}
+
+fn request(token: &str) -> String {
+    format!("GET /{token} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host(token))
+}
+
+fn answered(answer: &[u8]) -> std::io::Result<()> {
+    if answer.is_empty() { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);

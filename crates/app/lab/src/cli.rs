@@ -103,8 +103,8 @@ pub(crate) struct Assay {
     pub(crate) or_else: Option<PathBuf>,
     /// Switch a source off, or make its buffer small (`buffer`), to see that the verdict notices
     /// (for tests of the lab)
-    #[arg(long, hide = true, value_delimiter = ',')]
-    pub(crate) blind: Vec<String>,
+    #[arg(long, hide = true, value_enum, value_delimiter = ',')]
+    pub(crate) blind: Vec<crate::blind::Blind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

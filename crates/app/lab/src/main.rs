@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is the apps' business")]
 
 mod assay;
+mod blind;
+mod canaries;
 mod canary;
 mod choose;
 mod cli;
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
             return watchglass_fakenet::process_main();
         }
         if role == canary::ROLE {
-            return canary::main(arguments.next());
+            return canary::main(arguments);
         }
     }
     let done = match cli::Cli::parse().command {

@@ -10,6 +10,7 @@ use watchglass_events::{Name, Outcome, What};
 use watchglass_sensor::Sensor;
 use watchglass_world::{Spawn, User, World};
 
+use crate::canaries::{Cage, Canaries};
 use crate::recording::{LabLog, Listener, Printed};
 
 /// How long a stopped service may take to end before it is killed.
@@ -25,6 +26,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) idle: Duration,
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     pub(crate) tick: &'a mut dyn FnMut(u64),
+    pub(crate) canaries: &'a mut Canaries,
     /// What commands that have ended printed; empty at the beginning.
     pub(crate) heard: Vec<(u32, Listener, Listener)>,
 }
@@ -60,6 +62,9 @@ impl Stage<'_> {
     /// Nothing of a phase outlives it. Only then is a pipe's end certain: a daemon that a command
     /// left behind may hold it.
     fn leave(&mut self, phase: &Phase) -> Result<()> {
+        if !(self.is_cancelled)() {
+            self.canaries.end(&mut cage(self.world, self.sensor, self.log))?;
+        }
         let outlived = self.world.processes().len();
         if outlived > 0 {
             let name = &phase.name;
@@ -189,6 +194,7 @@ impl Stage<'_> {
                 return Ok(Some(outcome));
             }
             (self.tick)(self.sensor.recorded());
+            self.canaries.tick(&mut cage(self.world, self.sensor, self.log))?;
             if (self.is_cancelled)() {
                 self.give_up(running)?;
                 return Ok(Some(Outcome::Interrupted));
@@ -226,6 +232,10 @@ impl Stage<'_> {
         self.heard.push((step, running.stdout, running.stderr));
         self.log.mark(What::StepEnded { phase: name, step, outcome, expected })
     }
+}
+
+fn cage<'a>(world: &'a mut World, sensor: &'a mut dyn Sensor, log: &'a mut LabLog) -> Cage<'a> {
+    Cage { world, sensor, log }
 }
 
 fn environment(phase: &Phase) -> Vec<(OsString, OsString)> {

@@ -13,18 +13,19 @@ use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Outcome, Process, Source, Tier, What};
 use watchglass_evidence::{Campaign, InventoryFile, Package, PlannedRun};
 use watchglass_fakenet::{
-    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Recordings, Turn,
+    Addresses, Authority, Configuration, FakeInternet, Host, MacAddress, Network, Turn,
 };
 use watchglass_sensor::{Sensor, Totals, bpf, ptrace};
-use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, User, World};
+use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn, World};
 
-use crate::canary;
+use crate::blind;
+use crate::canaries::{Cage, Canaries};
 use crate::choose::{Chosen, Rights};
 use crate::cli::Assay;
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
-use crate::recording::{LabLog, Listener, create, log, now_ns};
+use crate::recording::{LabLog, create, log, now_ns};
 use crate::specimens::{self, OwnProduct};
 use crate::{in_place, probe, scenario};
 
@@ -48,6 +49,8 @@ struct Place {
     authority: Authority,
     /// The update server of the product, where the product is the lab's own.
     update_server: Option<Host>,
+    /// TLS libraries of the root, as they lay there before anything of the subject ran.
+    tls_libraries: Vec<PathBuf>,
 }
 
 /// Whether a group was recorded to its end in an assay that broke off. The log of a run that was
@@ -130,7 +133,13 @@ fn place(setting: &mut Setting<'_>, run: &PlannedRun) -> Result<Place> {
     };
     let world = world.into_diagnostic().context("building the world")?;
     let update_server = own.map(|own| own.update_server(&bait));
-    Ok(Place { world, product, identity, authority, update_server })
+    let tls_libraries = bpf::tls_libraries(&root_of(&world));
+    Ok(Place { world, product, identity, authority, update_server, tls_libraries })
+}
+
+/// The root of a world as a path of the lab's.
+fn root_of(world: &World) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root", world.first_process()))
 }
 
 fn planted(run: &PlannedRun, campaign: &Campaign) -> Result<(Identity, Bait)> {
@@ -204,9 +213,12 @@ fn play(
     run: &PlannedRun,
     recorders: &mut Recorders,
 ) -> Result<()> {
-    sing(setting, place, run, recorders)?;
+    let mut canaries = Canaries::draw(run, setting.chosen, &place.tls_libraries)?;
+    canaries.sing(&mut cage(place, recorders))?;
     let phases: Vec<Phase> = place.product.phases.clone();
-    for phase in phases.iter().filter(|phase| run.phases.contains(&phase.name)) {
+    let planned = phases.iter().filter(|phase| run.phases.contains(&phase.name));
+    for (number, phase) in planned.enumerate() {
+        canaries.begin(number);
         setting.progress.say(&format!("run {}: phase {}", run.name, phase.name));
         let (name, progress, cancelled) =
             (run.name.clone(), &mut *setting.progress, setting.cancelled);
@@ -219,6 +231,7 @@ fn play(
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
             },
+            canaries: &mut canaries,
             heard: Vec::new(),
         };
         stage.play(phase)?;
@@ -226,80 +239,18 @@ fn play(
             return Ok(());
         }
     }
-    sing(setting, place, run, recorders)
+    canaries.sing(&mut cage(place, recorders))
 }
 
-/// Lets a canary do what every source must see.
-fn sing(
-    setting: &Setting<'_>,
-    place: &mut Place,
-    run: &PlannedRun,
-    recorders: &mut Recorders,
-) -> Result<()> {
-    let token = token()?;
-    let (stdout, heard) = Listener::pipe()?;
-    let (stderr, _) = Listener::pipe()?;
-    let program =
-        std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
-    let spawn = Spawn {
-        argv: vec!["canary".into(), canary::ROLE.into(), token.clone().into()],
-        environment: Vec::new(),
-        user: User::Numbers { uid: 0, gid: 0, groups: Vec::new() },
-        folder: "/".into(),
-        stdout,
-        stderr,
-        program: Some(program.into()),
-    };
-    let (id, process) = parked(&mut place.world, &spawn)?;
-    // Whoever waits for the end of a pipe must not hold it open.
-    drop(spawn);
-    recorders.sensor.adopt(process.pid).into_diagnostic()?;
-    let expect = expected(setting, run);
-    recorders.lab.mark(What::CanaryPlaced { token, process, expect })?;
-    place.world.release(id).into_diagnostic()?;
-    let outcome = place.world.outcome(id, CANARY_TIME).into_diagnostic()?;
-    if outcome.is_none() {
-        recorders.lab.note("A canary did not end in time.")?;
-    }
-    place.world.kill_rest().into_diagnostic()?;
-    drop(heard);
-    Ok(())
+fn cage<'a>(place: &'a mut Place, recorders: &'a mut Recorders) -> Cage<'a> {
+    let (sensor, log) = (recorders.sensor.as_mut(), &mut recorders.lab);
+    Cage { world: &mut place.world, sensor, log }
 }
 
 /// Parks a command: its number in the world, and the process.
 pub(crate) fn parked(world: &mut World, spawn: &Spawn) -> Result<(u32, Process)> {
     let parked = world.park(spawn).into_diagnostic()?;
     Ok((parked.id, Process { pid: parked.pid, start_ns: parked.start_ns }))
-}
-
-/// Three connection attempts of five seconds, with room.
-const CANARY_TIME: Duration = Duration::from_secs(20);
-
-/// The sources that must see a canary of this run.
-fn expected(setting: &Setting<'_>, run: &PlannedRun) -> Vec<Source> {
-    let mut expected = match setting.chosen.tier {
-        Tier::T0 => vec![Source::Ptrace],
-        Tier::T1 | Tier::T2 => vec![Source::Tracepoint],
-    };
-    expected.push(Source::Overlay);
-    if setting.chosen.rights != Rights::InPlace {
-        expected.push(Source::Capture);
-    }
-    if run.network {
-        expected.push(Source::Gate);
-        if setting.chosen.tier != Tier::T0 {
-            expected.push(Source::Cgroup);
-        }
-    }
-    expected
-}
-
-/// 24 letters and digits from the kernel's random source: one DNS label, one file name.
-fn token() -> Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let seed = watchglass_store::random_seed().into_diagnostic()?;
-    let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
-    Ok(seed.iter().take(24).map(letter).collect())
 }
 
 fn sensor(
@@ -311,19 +262,20 @@ fn sensor(
     let log = create(folder, "sensor.log")?;
     let uid_base = place.world.uid_base();
     if setting.chosen.tier == Tier::T0 {
-        let options = ptrace::Options { uid_base, in_place, ..ptrace::Options::default() };
+        let off = blind::is_blind(setting.arguments, Source::Ptrace);
+        let disabled = off.then_some(Source::Ptrace).into_iter().collect();
+        let options =
+            ptrace::Options { uid_base, in_place, disabled, ..ptrace::Options::default() };
         return Ok(Box::new(ptrace::start(log, &options).into_diagnostic().context("ptrace")?));
     }
-    let blind = |name: &'static str| setting.arguments.blind.iter().any(|blind| blind == name);
-    let disabled =
-        ["tracepoint", "cgroup", "uprobe"].into_iter().filter(|name| blind(name)).collect();
     let mut options = bpf::Options {
-        disabled,
-        world_root: Some(PathBuf::from(format!("/proc/{}/root", place.world.first_process()))),
+        disabled: blind::groups(setting.arguments),
+        world_root: Some(root_of(&place.world)),
+        libraries: place.tls_libraries.clone(),
         uid_base,
         ..bpf::Options::default()
     };
-    if blind("buffer") {
+    if blind::is_small(setting.arguments) {
         options.ring_bytes = SMALL_BUFFER_BYTES;
     }
     let cgroup = place.world.cgroup().ok_or_else(|| miette!("the world has no cgroup"))?.1;
@@ -349,8 +301,7 @@ fn internet(
         limits: watchglass_fakenet::Limits::default(),
         clock_offset_seconds: 0,
     };
-    let recordings =
-        Recordings { capture: create(folder, "packets.pcapng")?, log: create(folder, "gate.log")? };
+    let recordings = blind::recordings(setting.arguments, folder)?;
     let program = Path::new("/proc/self/exe");
     let started = if setting.chosen.rights == Rights::InPlace {
         let started = FakeInternet::start_in_place(program, &configuration, &recordings);
@@ -438,7 +389,7 @@ fn differences(
 ) -> Result<(u64, Vec<String>)> {
     let mut log = log(folder, "overlay.log", Source::Overlay)?;
     let mut cut = Vec::new();
-    if !setting.arguments.blind.iter().any(|blind| blind == "overlay") {
+    if !blind::is_blind(setting.arguments, Source::Overlay) {
         cut = tell_differences(place, &mut log)?;
     }
     let count = log.count();

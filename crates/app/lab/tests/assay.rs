@@ -130,23 +130,6 @@ fn a_machine_without_bpf_gets_a_verdict_by_ptrace() {
     }
 }
 
-#[test]
-fn a_source_that_is_switched_off_is_missed() {
-    if !is_ready("a_source_that_is_switched_off_is_missed") {
-        return;
-    }
-    for (blind, checks) in [("overlay", &["W1", "M2"][..]), ("cgroup", &["M2"])] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let output = assay(folder.path(), &["--runs", "A1", "--blind", blind]);
-        assert_ne!(output.status.code(), Some(0));
-        let bundle = folder.path().join("bundle");
-        let rechecked = watchglass_recheck::recheck(&bundle, &[]).expect("the bundle holds");
-        for id in checks {
-            assert_ne!(state(&rechecked.results, id), State::Kept, "{id} without {blind}");
-        }
-    }
-}
-
 /// Kills the lab ten times, at other moments of building, running and ending a world.
 #[test]
 fn a_killed_lab_leaves_nothing() {

@@ -4,6 +4,7 @@
 //! (tier T0). Which one can be had is found by loading and attaching, never by asking for a version.
 
 pub mod bpf;
+mod own_folder;
 pub mod ptrace;
 
 use watchglass_events::{Source, Tier};

@@ -51,6 +51,21 @@ fn number(call: syscalls::Sysno) -> u32 {
 }
 
 #[test]
+fn the_own_folder_in_proc_has_its_lasting_name_and_that_of_others_has_not() {
+    let command = ["/bin/sh", "-c", "read a < /proc/self/stat; read a < /proc/$PPID/stat"];
+    let Some(recording) = record(&command, &Options::default(), &[]) else { return };
+    let opened = |wanted: &dyn Fn(&str) -> bool| {
+        recording.count(|what| match what {
+            What::Opened { path, error: None, .. } => wanted(&path.to_string()),
+            _ => false,
+        })
+    };
+    assert_eq!(opened(&|path| path == "/proc/self/stat"), 1);
+    let others = |path: &str| path.ends_with("/stat") && path != "/proc/self/stat";
+    assert_eq!(opened(&others), 1);
+}
+
+#[test]
 fn cat_is_recorded_from_its_digest_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a file");

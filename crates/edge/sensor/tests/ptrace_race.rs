@@ -5,11 +5,13 @@
 )]
 
 mod ptrace_subject;
+mod race;
 
 use std::path::Path;
 use std::process::Command;
 
 use ptrace_subject::{Recording, record, skip};
+use race::{MOST_ROUNDS, OPENS, Race};
 use watchglass_events::What;
 use watchglass_sensor::ptrace::Options;
 
@@ -64,6 +66,26 @@ fn names_the_object_that_was_opened_while_its_name_is_swapped() {
     let baits = told.iter().filter(|(_, path)| path.ends_with("/bait")).count();
     assert!(baits > 100 && told.len() - baits > 100, "{baits} of {}", told.len());
     assert_eq!(told, recorded);
+}
+
+#[test]
+fn every_open_is_right_where_the_strings_of_callers_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(folder.path()).unwrap();
+    let Some(race) = Race::lay(&place) else { return skip("race", "no C compiler") };
+    let (program, times) = (race.program.to_str().unwrap(), OPENS.to_string());
+    let command = [program, place.to_str().unwrap(), &times];
+    for _ in 0..MOST_ROUNDS {
+        let Some(recording) = record(&command, &Options::default(), &[]) else { return };
+        assert_eq!(recording.status, "0", "{}", recording.output);
+        recording.assert_whole();
+        let score = race.score(&recording.output, recording.whats());
+        assert_eq!((score.right, score.wrong), (OPENS, 0), "{score:?}");
+        if score.false_strings > 0 {
+            return;
+        }
+    }
+    panic!("the racer never won, so that this tests nothing");
 }
 
 #[test]

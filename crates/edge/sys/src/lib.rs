@@ -12,5 +12,6 @@ pub mod process;
 pub mod ring;
 pub mod seccomp;
 pub mod separate;
+pub mod tls_library;
 pub mod trace;
 pub mod transparent;

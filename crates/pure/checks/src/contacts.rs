@@ -95,11 +95,6 @@ impl Contacts {
         self.by_end.get(end).filter(|contact| !contact.canary)
     }
 
-    /// Far ends of the lab's canary.
-    pub(crate) fn of_canary(&self) -> impl Iterator<Item = (&End, &Contact)> {
-        self.by_end.iter().filter(|(_, contact)| contact.canary)
-    }
-
     /// A far end for people.
     #[must_use]
     pub(crate) fn shown(&self, end: &End) -> String {

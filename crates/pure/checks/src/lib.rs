@@ -24,6 +24,7 @@
 mod bait;
 mod case;
 mod claimed;
+mod clear_text;
 mod contacts;
 mod derive;
 mod explained;
@@ -43,3 +44,4 @@ mod wire;
 pub use bait::{SAMPLES_FOLDER, home_of, plant, values_of};
 pub use case::{Case, CaseError};
 pub use derive::{derive, grade};
+pub use rules::rests_on;

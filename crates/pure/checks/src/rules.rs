@@ -8,6 +8,7 @@ mod instrument;
 mod network;
 mod payload;
 mod run_time;
+mod sources;
 
 use watchglass_events::Tier;
 
@@ -20,6 +21,7 @@ pub(crate) use instrument::source_facts;
 pub(crate) use network::{Witness, length, named, opaque_bytes, paths, unmet_contacts};
 pub(crate) use payload::identifiers;
 pub(crate) use run_time::ended_ns;
+pub use sources::rests_on;
 
 /// Most findings that a result lists; the rest are counted.
 const MAX_FINDINGS: usize = 200;
@@ -28,27 +30,12 @@ const MAX_FINDINGS: usize = 200;
 #[must_use]
 pub(crate) fn all(case: &Case) -> Vec<CheckResult> {
     let trust = instrument::Trust::of(case);
-    let mut results = vec![
-        identity::i1(case),
-        files::r1(case),
-        network::r3_seen(case),
-        network::n1(case),
-        network::n2(case),
-        payload::n3(case),
-        payload::n7(case),
-        run_time::t1(case),
-        files::w1(case),
-        files::x1(case),
-        files::r2(case),
-        run_time::u5(case),
-        run_time::d1(case),
-        run_time::p1(case),
-        instrument::m2(case, &trust),
-        instrument::n8(case),
-    ];
-    for result in &mut results {
-        trust.weaken(result);
-    }
+    let judged = sources::CHECKS.iter().map(|check| {
+        let mut result = (check.judge)(case, &trust);
+        trust.weaken(&mut result, check.rests_on);
+        result
+    });
+    let mut results: Vec<CheckResult> = judged.collect();
     results.extend(NOT_YET.iter().map(|(id, question, title)| not_yet(case, id, question, title)));
     for result in &mut results {
         in_place::limit(case, result);

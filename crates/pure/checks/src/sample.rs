@@ -1,8 +1,10 @@
 //! Evidence of a small honest product, made by hand, for tests that change one thing in it.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use etherparse::PacketBuilder;
+use watchglass_bait::{Bait, Identity};
 use watchglass_events::log::LogWriter;
 use watchglass_events::{
     Access, Actor, Digest, Direction, FileId, FileKind, Flow, How, Name, Outcome, Peer, Process,
@@ -23,7 +25,11 @@ const GATE: [u8; 4] = [10, 77, 0, 1];
 pub(crate) const REQUEST: &[u8] =
     b"GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/1\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-const TOKEN: &str = "canarycanarycanarycanary";
+/// Canaries before the first and after the last phase, each with its process.
+const CANARIES: [(&str, u32); 2] =
+    [("canarycanarycanarycanary", 5), ("lastcanarylastcanarylast", 6)];
+const CANARY_HOST: [u8; 4] = [192, 0, 2, 77];
+pub(crate) const LIBRARY: &str = "/usr/lib/libssl.so.3";
 const FILES: u32 = 24;
 
 pub(crate) const PRODUCT: &str = r#"
@@ -60,6 +66,42 @@ fields = [
 ]
 "#;
 
+/// An idle phase, in a campaign whose clock is hastened enough for it.
+const IDLE: &str = r#"
+[[phase]]
+name = "idle"
+domain = "scanner"
+run = ["toy-scan"]
+for = "1m"
+"#;
+
+/// What a test changes in the whole campaign.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene {
+    pub(crate) tier: Tier,
+    /// Whether every check of this version can be kept: with an idle phase, a run without a network,
+    /// and a product that reports the samples.
+    pub(crate) whole: bool,
+}
+
+impl Scene {
+    pub(crate) const PLAIN: Self = Self { tier: Tier::T1, whole: false };
+
+    pub(crate) fn kernel_source(self) -> Source {
+        if self.tier == Tier::T0 { Source::Ptrace } else { Source::Tracepoint }
+    }
+
+    /// The sources of a run with a network.
+    pub(crate) fn sources(self) -> Vec<Source> {
+        let mut sources =
+            vec![self.kernel_source(), Source::Overlay, Source::Gate, Source::Capture];
+        if self.tier != Tier::T0 {
+            sources.extend([Source::Cgroup, Source::Uprobe]);
+        }
+        sources
+    }
+}
+
 /// What a test changes in the evidence of each run.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
@@ -68,34 +110,65 @@ pub(crate) struct Sample {
     pub(crate) with_packets: bool,
     pub(crate) canary_in_sensor: bool,
     pub(crate) lost: u64,
+    /// The source that lost them.
+    pub(crate) lost_by: Source,
+    /// Sources that miss the canaries, the first or all.
+    pub(crate) missed: Vec<Source>,
+    /// Sources that record nothing whatever.
+    pub(crate) blind: Vec<Source>,
+    /// Sources that the lab does not expect to see the canaries.
+    pub(crate) unexpected: Vec<Source>,
+    /// TLS libraries that canaries speak through.
+    pub(crate) libraries: Vec<Name>,
+    /// How many canaries sing.
+    pub(crate) canaries: usize,
+    /// Whether the request went through TLS: what the process gave to the library, by session.
+    pub(crate) tls: Option<Vec<(u64, Vec<u8>)>>,
     /// When the set-up command ended, whose process is number 30.
     pub(crate) set_up_until_ns: u64,
 }
 
 impl Sample {
     pub(crate) fn honest(run: &str) -> Self {
-        let seed = Digest::of(if run == "B" { b"second" } else { b"first" }).to_string();
+        let second = matches!(run, "B" | "C");
+        let seed = Digest::of(if second { b"second" } else { b"first" }).to_string();
         let mut sample = Self {
             request: REQUEST.to_vec(),
             sensor: Vec::new(),
             with_packets: true,
             canary_in_sensor: true,
             lost: 0,
+            lost_by: Source::Tracepoint,
+            missed: Vec::new(),
+            blind: Vec::new(),
+            unexpected: Vec::new(),
+            libraries: vec![LIBRARY.into()],
+            canaries: CANARIES.len(),
+            tls: None,
             set_up_until_ns: 800,
         };
         sample.sensor.push((10, executed("/usr/bin/toy-update")));
-        sample.sensor.extend(sends(10, REQUEST.len() as u64));
+        if run != "C" {
+            sample.sensor.extend(sends(10, REQUEST.len() as u64));
+        }
         sample.sensor.push((10, opened("/var/lib/toy/db", WRITE)));
         sample.sensor.push((30, executed("/usr/bin/install")));
         sample.sensor.push((30, opened("/run/toy/made", WRITE)));
         sample.sensor.push((20, executed("/usr/bin/toy-scan")));
-        let (identity, bait) = plant(&seed, FILES).expect("a seed");
+        let (identity, bait) = planted(&seed);
         for file in &bait.planned {
-            let path = format!("{}/{}", home_of(&identity), file.path);
+            let path = format!("{}/{}", home_of(identity), file.path);
             sample.sensor.push((20, opened(&path, READ)));
         }
         sample.sensor.push((20, opened("/var/log/toy.log", WRITE)));
         sample
+    }
+
+    fn misses(&self, source: Source) -> bool {
+        let kernel = matches!(source, Source::Tracepoint | Source::Ptrace);
+        (kernel && !self.canary_in_sensor)
+            || self.missed.contains(&source)
+            || self.blind.contains(&source)
     }
 }
 
@@ -139,50 +212,78 @@ pub(crate) fn state(results: &crate::results::Results, id: &str) -> crate::resul
 }
 
 pub(crate) fn parts(change: impl Fn(&str, &mut Sample)) -> BTreeMap<PartName, Vec<u8>> {
+    parts_of(Scene::PLAIN, change)
+}
+
+/// The results of a campaign in a scene.
+pub(crate) fn results_of(
+    scene: Scene,
+    change: impl Fn(&str, &mut Sample),
+) -> crate::results::Results {
+    derive(&Case::from_parts(&parts_of(scene, change)).expect("a case"))
+}
+
+pub(crate) fn parts_of(
+    scene: Scene,
+    change: impl Fn(&str, &mut Sample),
+) -> BTreeMap<PartName, Vec<u8>> {
     let mut parts = BTreeMap::new();
     let mut put = |name: &str, bytes| parts.insert(PartName::parse(name).expect("a name"), bytes);
-    put("product.toml", PRODUCT.as_bytes().to_vec());
-    put("campaign.json", to_canonical(&campaign()).expect("JSON"));
+    let product = if scene.whole { product_with_idle() } else { PRODUCT.to_owned() };
+    put("product.toml", product.into_bytes());
+    put("campaign.json", to_canonical(&campaign(scene)).expect("JSON"));
     put("environment.json", to_canonical(&environment()).expect("JSON"));
     put("inventory.jsonl", to_lines(&inventory()).expect("JSON"));
-    for run in &campaign().runs {
+    for run in &campaign(scene).runs {
         let mut sample = Sample::honest(&run.name);
         change(&run.name, &mut sample);
-        put(&format!("runs/{}/lab.log", run.name), lab(run, &sample));
-        put(&format!("runs/{}/sensor.log", run.name), sensor(&sample));
-        put(&format!("runs/{}/gate.log", run.name), gate(&sample));
-        put(&format!("runs/{}/overlay.log", run.name), overlay());
-        put(&format!("runs/{}/packets.pcapng", run.name), packets(&sample));
+        put(&format!("runs/{}/lab.log", run.name), lab(run, scene, &sample));
+        put(&format!("runs/{}/sensor.log", run.name), sensor(run, scene, &sample));
+        put(&format!("runs/{}/gate.log", run.name), gate(run, &sample));
+        put(&format!("runs/{}/overlay.log", run.name), overlay(&sample));
+        put(&format!("runs/{}/packets.pcapng", run.name), packets(run, &sample));
     }
     parts
 }
 
-fn campaign() -> Campaign {
+fn product_with_idle() -> String {
+    PRODUCT.replacen("[domain.scanner]", &format!("{IDLE}\n[domain.scanner]"), 1)
+}
+
+fn campaign(scene: Scene) -> Campaign {
+    let phases = if scene.whole { &["update", "scan", "idle"][..] } else { &["update", "scan"] };
     let run = |name: &str, seed: &[u8], same_world| PlannedRun {
         name: name.to_owned(),
         seed: Digest::of(seed).to_string(),
         same_world,
-        network: true,
+        network: name != "C",
         configured: true,
-        phases: vec!["update".to_owned(), "scan".to_owned()],
+        phases: phases.iter().map(|phase| (*phase).to_owned()).collect(),
     };
+    let mut runs =
+        vec![run("A1", b"first", false), run("A2", b"first", true), run("B", b"second", false)];
+    if scene.whole {
+        runs.push(run("C", b"second", true));
+    }
     Campaign {
         schema: 1,
         assayer: "test".to_owned(),
         began_unix_seconds: 0,
         world: WorldKind::Host,
         network: Network::Vendor,
-        tier: Tier::T1,
-        runs: vec![
-            run("A1", b"first", false),
-            run("A2", b"first", true),
-            run("B", b"second", false),
-        ],
+        tier: scene.tier,
+        runs,
         choices: Vec::new(),
         bait_files: FILES,
-        idle_speed: 1,
+        idle_speed: if scene.whole { 1_000_000_000 } else { 1 },
     }
 }
+
+/// The commands: phase, number in it, process.
+const PHASES: [(&str, u32, u32); 4] =
+    [("update", 0, 10), ("scan", 0, SET_UP), ("scan", 1, 20), ("idle", 0, 20)];
+/// The process of the set-up command.
+const SET_UP: u32 = 30;
 
 fn environment() -> Environment {
     Environment {
@@ -214,76 +315,167 @@ fn process(pid: u32) -> Process {
     Process { pid, start_ns: 0 }
 }
 
-fn lab(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
+fn lab(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Lab).expect("memory");
     let mut mark = |at_ns, what| log.append(at_ns, None, what).map(drop).expect("memory");
-    mark(0, What::RunStarted { run: run.name.clone(), unix_seconds: 0, tier: Tier::T1 });
-    let expect = vec![Source::Tracepoint, Source::Overlay, Source::Gate, Source::Capture];
-    mark(1, What::CanaryPlaced { token: TOKEN.to_owned(), process: process(5), expect });
-    let set_up = ("scan", 0, 30, sample.set_up_until_ns);
-    for (phase, step, pid, until_ns) in [("update", 0, 10, 900), set_up, ("scan", 1, 20, 900)] {
+    let tier = scene.tier;
+    mark(0, What::RunStarted { run: run.name.clone(), unix_seconds: 0, tier });
+    let mut expect = scene.sources();
+    let has_uprobes = tier != Tier::T0 && run.network;
+    expect.retain(|source| match source {
+        Source::Gate => run.network,
+        Source::Uprobe => run.network && !sample.libraries.is_empty(),
+        source => !sample.unexpected.contains(source),
+    });
+    expect.retain(|source| !sample.unexpected.contains(source));
+    let libraries = has_uprobes.then(|| sample.libraries.clone());
+    let placed: Vec<What> = CANARIES[..sample.canaries]
+        .iter()
+        .map(|(token, pid)| What::CanaryPlaced {
+            token: (*token).to_owned(),
+            process: process(*pid),
+            expect: expect.clone(),
+            libraries: libraries.clone(),
+        })
+        .collect();
+    let mut placed = placed.into_iter();
+    placed.next().into_iter().for_each(|canary| mark(1, canary));
+    for &(phase, step, pid) in
+        PHASES.iter().filter(|(phase, ..)| run.phases.iter().any(|p| p == phase))
+    {
         let (phase, process) = (phase.to_owned(), process(pid));
+        let until_ns = if pid == SET_UP { sample.set_up_until_ns } else { 900 };
         mark(2, What::StepStarted { phase: phase.clone(), step, argv: Vec::new(), process });
         let outcome = Outcome::Exited(0);
         mark(until_ns, What::StepEnded { phase, step, outcome, expected: true });
     }
-    let ended = |of, lost| What::SourceEnded {
-        of,
-        emitted: 100,
-        received: 100 - lost,
-        lost,
-        blind: Vec::new(),
-    };
-    mark(999, ended(Source::Tracepoint, sample.lost));
+    placed.for_each(|canary| mark(901, canary));
+    if scene.whole {
+        mark(902, report(run));
+    }
+    let mut sources = scene.sources();
+    sources.push(Source::Lab);
+    for of in sources {
+        let lost = if of == sample.lost_by { sample.lost } else { 0 };
+        let (emitted, received) = (100, 100 - lost);
+        mark(999, What::SourceEnded { of, emitted, received, lost, blind: Vec::new() });
+    }
     log.finish().expect("memory")
 }
 
-fn sensor(sample: &Sample) -> Vec<u8> {
-    let mut log = LogWriter::new(Vec::new(), Source::Tracepoint).expect("memory");
-    if sample.canary_in_sensor {
-        let path = format!("/var/tmp/{TOKEN}");
-        log.append(3, Some(actor(5)), opened(&path, WRITE)).expect("memory");
-        let peer = Some(Peer::Internet { address: GATE.into(), port: 53 });
-        let bytes = question(&format!("{TOKEN}.canary.example")).len() as u64;
-        let asked = What::Sent { socket: None, peer, bytes, calls: 1, error: None };
-        log.append(4, Some(actor(5)), asked).expect("memory");
+/// What is planted for a seed, made once for each test.
+fn planted(seed: &str) -> &'static (Identity, Bait) {
+    static MADE: Mutex<BTreeMap<String, &'static (Identity, Bait)>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("no panic holds it");
+    made.entry(seed.to_owned())
+        .or_insert_with(|| Box::leak(Box::new(plant(seed, FILES).expect("a seed"))))
+}
+
+/// What the scanner prints of the samples.
+fn report(run: &PlannedRun) -> What {
+    let (_, bait) = planted(&run.seed);
+    let samples = bait.samples();
+    let detected =
+        samples.iter().filter(|sample| sample.expected == watchglass_bait::Expected::Detected);
+    let lines = detected
+        .map(|sample| format!("{}/{}: Test FOUND\n", crate::bait::SAMPLES_FOLDER, sample.path));
+    let bytes = Name::new(lines.collect::<String>().into_bytes());
+    What::Printed { phase: "scan".to_owned(), step: 0, descriptor: 1, bytes, cut: 0 }
+}
+
+fn sensor(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
+    let kernel = scene.kernel_source();
+    let mut log = LogWriter::new(Vec::new(), kernel).expect("memory");
+    for (token, pid) in &CANARIES[..sample.canaries] {
+        let mut sing = |source, what| {
+            if scene.sources().contains(&source) && !sample.misses(source) {
+                log.append_from(source, 4, Some(actor(*pid)), what).expect("memory");
+            }
+        };
+        sing(kernel, opened(&format!("/var/tmp/{token}"), WRITE));
+        let resolver = Peer::Internet { address: GATE.into(), port: 53 };
+        let bytes = question(&format!("{token}.canary.example")).len() as u64;
+        let peer = Some(resolver.clone());
+        sing(kernel, What::Sent { socket: None, peer, bytes, calls: 1, error: None });
+        sing(Source::Cgroup, What::Connected { socket: None, peer: resolver, error: None });
+        for library in sample.libraries.iter().filter(|_| run.network) {
+            let data = Name::new(canary_request(token));
+            sing(Source::Uprobe, tls(library.clone(), 1, data));
+        }
     }
     for ((pid, what), at_ns) in sample.sensor.iter().zip(10_u64..) {
-        log.append(at_ns, Some(actor(*pid)), what.clone()).expect("memory");
+        if !sample.blind.contains(&kernel) {
+            log.append(at_ns, Some(actor(*pid)), what.clone()).expect("memory");
+        }
+    }
+    for (session, data) in sample.tls.iter().flatten() {
+        let what = tls(LIBRARY.into(), *session, Name::new(data.clone()));
+        log.append_from(Source::Uprobe, 500, Some(actor(10)), what).expect("memory");
     }
     log.finish().expect("memory")
 }
 
-fn gate(sample: &Sample) -> Vec<u8> {
+fn tls(library: Name, session: u64, data: Name) -> What {
+    What::Tls { library, direction: Direction::Sent, data, cut: 0, session: Some(session) }
+}
+
+fn canary_request(token: &str) -> Vec<u8> {
+    format!("GET /{token} HTTP/1.1\r\nHost: {token}.canary.example\r\n\r\n").into_bytes()
+}
+
+fn gate(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Gate).expect("memory");
+    if run.network && !sample.blind.contains(&Source::Gate) {
+        tell_gate(&mut log, sample);
+    }
+    log.finish().expect("memory")
+}
+
+fn tell_gate(log: &mut LogWriter<Vec<u8>>, sample: &Sample) {
     let mut mark = |what| log.append(50, None, what).map(drop).expect("memory");
     let dns = flow(Transport::Udp, GATE, 53);
     let datagram =
         |direction, data: Vec<u8>| What::Datagram { flow: dns, direction, data: Name::new(data) };
     mark(datagram(Direction::Sent, question("updates.example")));
     mark(datagram(Direction::Received, answer("updates.example", HOST)));
-    mark(datagram(Direction::Sent, question(&format!("{TOKEN}.canary.example"))));
+    let data = |stream, direction, data: &[u8]| What::StreamData {
+        stream,
+        direction,
+        data: Name::new(data),
+    };
+    for ((token, _), stream) in CANARIES[..sample.canaries].iter().zip(1..) {
+        mark(datagram(Direction::Sent, question(&format!("{token}.canary.example"))));
+        if !sample.misses(Source::Gate) {
+            let flow = flow(Transport::Tcp, CANARY_HOST, 80);
+            mark(What::StreamOpened { stream, flow, tls: None, service: "http".to_owned() });
+            let request = canary_request(token);
+            mark(data(stream, Direction::Sent, &request));
+            let sent = request.len() as u64;
+            mark(What::StreamClosed { stream, how: How::Finished, sent, received: 0 });
+        }
+    }
+    let secured = sample.tls.as_ref().map(|_| facts());
     let flow = flow(Transport::Tcp, HOST, 80);
-    mark(What::StreamOpened { stream: 0, flow, tls: None, service: "http".to_owned() });
-    let data =
-        |direction, data: &[u8]| What::StreamData { stream: 0, direction, data: Name::new(data) };
-    mark(data(Direction::Sent, &sample.request));
-    mark(data(Direction::Received, ANSWER));
+    mark(What::StreamOpened { stream: 0, flow, tls: secured, service: "http".to_owned() });
+    mark(data(0, Direction::Sent, &sample.request));
+    mark(data(0, Direction::Received, ANSWER));
     let (sent, received) = (sample.request.len() as u64, ANSWER.len() as u64);
     mark(What::StreamClosed { stream: 0, how: How::Finished, sent, received });
-    log.finish().expect("memory")
 }
 
 fn flow(transport: Transport, to: [u8; 4], to_port: u16) -> Flow {
     Flow { transport, from: SUBJECT.into(), from_port: 40_000, to: to.into(), to_port }
 }
 
-fn overlay() -> Vec<u8> {
+fn overlay(sample: &Sample) -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Overlay).expect("memory");
-    let made = "/run/toy/made".to_owned();
-    for path in [format!("/var/tmp/{TOKEN}"), "/var/lib/toy/db".to_owned(), made] {
+    let canaries = CANARIES[..sample.canaries].iter().filter(|_| !sample.misses(Source::Overlay));
+    let canaries = canaries.map(|(token, _)| (format!("/var/tmp/{token}"), *token));
+    let own = [("/var/lib/toy/db".to_owned(), "db"), ("/run/toy/made".to_owned(), "made")];
+    let own = own.into_iter().filter(|_| !sample.blind.contains(&Source::Overlay));
+    for (path, content) in canaries.chain(own) {
         let what = What::Differs {
-            digest: Some(Digest::of(TOKEN.as_bytes())),
+            digest: Some(Digest::of(content.as_bytes())),
             path: Name::from(path.as_str()),
             change: watchglass_events::Change::Added,
             kind: FileKind::Regular,
@@ -297,16 +489,24 @@ fn overlay() -> Vec<u8> {
     log.finish().expect("memory")
 }
 
-fn packets(sample: &Sample) -> Vec<u8> {
+fn packets(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
     let mut frames: Vec<(Direction, Vec<u8>)> = Vec::new();
-    let canary = question(&format!("{TOKEN}.canary.example"));
-    for message in [question("updates.example"), canary] {
-        frames.push((Direction::Sent, udp(SUBJECT, GATE, &message)));
+    for (token, _) in &CANARIES[..sample.canaries] {
+        // One that is missed has still sent as many bytes.
+        let name = if sample.misses(Source::Capture) { "x".repeat(24) } else { (*token).into() };
+        let question = question(&format!("{name}.canary.example"));
+        frames.push((Direction::Sent, udp(SUBJECT, GATE, &question)));
     }
-    let answered = answer("updates.example", HOST);
-    frames.push((Direction::Received, udp(GATE, SUBJECT, &answered)));
-    if sample.with_packets {
+    if run.network {
+        frames.push((Direction::Sent, udp(SUBJECT, GATE, &question("updates.example"))));
+        let answered = answer("updates.example", HOST);
+        frames.push((Direction::Received, udp(GATE, SUBJECT, &answered)));
+    }
+    if sample.with_packets && run.network {
         frames.extend(conversation(&sample.request));
+    }
+    if sample.blind.contains(&Source::Capture) {
+        frames.clear();
     }
     let mut bytes = Vec::new();
     let mut capture = CaptureWriter::new(&mut bytes, 0, 1 << 30).expect("memory");
@@ -373,4 +573,9 @@ fn encode(message: &mut Vec<u8>, name: &str) {
         message.extend(label.as_bytes());
     }
     message.push(0);
+}
+
+fn facts() -> watchglass_events::TlsFacts {
+    let server_name = Some(Name::from("updates.example"));
+    watchglass_events::TlsFacts { server_name, alpn: None, version: "TLSv1.3".to_owned() }
 }

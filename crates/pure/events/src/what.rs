@@ -69,6 +69,10 @@ pub enum What {
         /// The sources that must see it.
         #[n(2)]
         expect: Vec<Source>,
+        /// Where clear text is watched at TLS libraries: those of the root, through each of which
+        /// it speaks. An empty list says that the root has none.
+        #[n(3)]
+        libraries: Option<Vec<Name>>,
     },
     /// A source ended; nothing is missing when `received + lost = emitted`.
     #[n(4)]
@@ -358,6 +362,10 @@ pub enum What {
         /// Bytes beyond those.
         #[n(3)]
         cut: u64,
+        /// The connection as the library's caller names it: an address in the process, which may
+        /// be used again once the connection is gone.
+        #[n(4)]
+        session: Option<u64>,
     },
 
     // What a subject does to get out, or to reach into others.

@@ -29,6 +29,12 @@ pub fn probe() -> Vec<(&'static str, Result<(), String>)> {
     vec![("object", Err(REASON.to_owned()))]
 }
 
+/// Without a probe there is nothing to put on them.
+#[must_use]
+pub fn tls_libraries(_world_root: &std::path::Path) -> Vec<std::path::PathBuf> {
+    Vec::new()
+}
+
 impl Sensor for BpfSensor {
     fn tier(&self) -> Tier {
         match *self {}

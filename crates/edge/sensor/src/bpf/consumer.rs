@@ -224,7 +224,7 @@ impl Consumer {
     }
 
     fn take_tls(&mut self, record: &Record<'_>, actor: Actor) {
-        let [cookie, direction, ..] = record.argument;
+        let [cookie, direction, session, ..] = record.argument;
         let data = record.parts[STRING];
         let bytes = usize::try_from(record.result).unwrap_or(0);
         let what = What::Tls {
@@ -232,6 +232,7 @@ impl Consumer {
             direction: if direction == 0 { Direction::Received } else { Direction::Sent },
             data: Name::new(data),
             cut: bytes.saturating_sub(data.len()).try_into().unwrap_or(u64::MAX),
+            session: Some(session),
         };
         self.append(record, actor, what);
     }

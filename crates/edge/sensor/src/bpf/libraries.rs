@@ -1,11 +1,14 @@
 //! Puts uprobes on TLS libraries of the world.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use aya::programs::Program;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, Stat};
 use watchglass_events::Name;
 
 use super::loaded::Loaded;
@@ -76,6 +79,55 @@ impl Libraries {
     }
 }
 
+/// The TLS libraries of a root that can be probed, as paths in it, in the folders where systems keep
+/// libraries. Links lead to files of the root only; each file is named once.
+pub fn tls_libraries(world_root: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(root) = Root::open(world_root) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = LIBRARY_FOLDERS.iter().map(PathBuf::from).collect();
+    for folder in LIBRARY_FOLDERS {
+        // Such as `x86_64-linux-gnu`, where Debian keeps those of one architecture.
+        let below = entries(&root, Path::new(folder));
+        let of_architecture = below.into_iter().filter(|name| name.to_string_lossy().contains('-'));
+        folders.extend(of_architecture.map(|name| Path::new(folder).join(name)));
+    }
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    for folder in folders {
+        for name in entries(&root, &folder).iter().filter(|name| is_shared_library(name)) {
+            let path = folder.join(name);
+            let file = root.open_inside(path.as_os_str().as_bytes(), OFlags::PATH);
+            let stat = file.ok().and_then(|file| rustix::fs::fstat(file).ok());
+            let regular = |stat: &Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+            if let Some(stat) = stat.filter(regular)
+                && found.len() < MAX_LIBRARIES
+                && known.insert((stat.st_dev, stat.st_ino))
+            {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Names in a folder of the root, in order; none where it cannot be read.
+fn entries(root: &Root, folder: &Path) -> Vec<OsString> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let Ok(folder) = root.open_inside(folder.as_os_str().as_bytes(), flags) else {
+        return Vec::new();
+    };
+    let Ok(read) = rustix::fs::Dir::read_from(folder) else { return Vec::new() };
+    let names = read.flatten().take(MAX_ENTRIES);
+    let mut names: Vec<OsString> =
+        names.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// `libssl.so.3` is one; `libssl3.so` is NSS, and `libgnutls-dane.so.0` speaks no TLS.
+fn is_shared_library(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    [&b"libssl.so."[..], b"libgnutls.so."].iter().any(|start| name.starts_with(start))
+}
+
 /// Whether a path is that of a TLS library whose functions are known.
 pub(super) fn is_tls_library(path: &Name) -> bool {
     !functions(path).is_empty()
@@ -120,6 +172,10 @@ const GNUTLS: &[Function] = &[
     Function { symbol: "gnutls_record_recv", at_return: "tls_received" },
 ];
 
+/// Where systems keep shared libraries; `/lib` leads to `/usr/lib` on most.
+const LIBRARY_FOLDERS: &[&str] = &["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib"];
+/// A folder of libraries holds some thousands of entries.
+const MAX_ENTRIES: usize = 65_536;
 const FUNCTION_BITS: u32 = 8;
 /// A subject may copy libraries without end; each costs probes.
 const MAX_LIBRARIES: usize = 256;

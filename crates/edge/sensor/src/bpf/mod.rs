@@ -39,7 +39,9 @@ mod absent;
 use std::path::PathBuf;
 
 #[cfg(not(watchglass_bpf))]
-pub use absent::{BpfSensor, probe, start};
+pub use absent::{BpfSensor, probe, start, tls_libraries};
+#[cfg(watchglass_bpf)]
+pub use libraries::tls_libraries;
 #[cfg(watchglass_bpf)]
 pub use sensor::{BpfSensor, probe, start};
 

@@ -5,6 +5,7 @@ use watchglass_events::{Access, Act, Direction, Name, Peer, What};
 use super::paths::{self, Root};
 use super::record::{FLAG_MORE_MESSAGES, Kind, PATH, PATH_2, Record, STRING, STRING_2};
 use super::{numbers, peers};
+use crate::own_folder;
 
 /// The events of a system call, message or hook.
 pub(super) fn events(record: &Record<'_>, root: Option<&Root>) -> Vec<What> {
@@ -50,6 +51,7 @@ fn opened(record: &Record<'_>) -> What {
     let error = record.error();
     match paths::resolved(record, PATH) {
         Some(path) if error.is_none() => {
+            let path = own_folder(record, path);
             let differs = claimed != path && !claimed.as_bytes().is_empty();
             let claimed = differs.then_some(claimed);
             What::Opened { path, claimed, file: paths::file(record), access, error }
@@ -57,6 +59,13 @@ fn opened(record: &Record<'_>) -> What {
         // It failed, or another thread took the descriptor away before the call returned.
         _ => What::Opened { path: claimed, claimed: None, file: None, access, error },
     }
+}
+
+fn own_folder(record: &Record<'_>, path: Name) -> Name {
+    let [.., level, number] = record.argument;
+    let lasting = (record.object.magic == MAGIC_PROC && own_folder::is_of_world(level))
+        .then(|| own_folder::lasting(path.as_bytes(), number));
+    lasting.flatten().map_or(path, Name::new)
 }
 
 /// For what a file was opened: its own flags where it is open, else those that were asked for.
@@ -232,6 +241,8 @@ fn low_16(argument: u64) -> u16 {
     u16::from_le_bytes([low, high])
 }
 
+/// linux/magic.h.
+const MAGIC_PROC: u32 = 0x9fa0;
 const O_ACCMODE: u64 = 3;
 const O_WRONLY: u64 = 1;
 const O_RDWR: u64 = 2;

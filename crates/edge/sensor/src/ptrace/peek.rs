@@ -16,6 +16,7 @@ use watchglass_events::{Digest, FileId, FileKind, Name, Peer, Process};
 use watchglass_sys::trace;
 
 use super::address;
+use crate::own_folder;
 
 /// The eyes of one tracer.
 #[derive(Debug)]
@@ -308,7 +309,14 @@ impl Peek {
                 path.truncate(path.len() - DELETED.len());
             }
         }
-        Some(Name::new(path))
+        Some(Name::new(self.own_folder(tid, &path).unwrap_or(path)))
+    }
+
+    fn own_folder(&self, tid: u32, path: &[u8]) -> Option<Vec<u8>> {
+        path.starts_with(b"/proc/").then_some(())?;
+        let status = self.text(&format!("{tid}/status"))?;
+        let (level, number) = own_folder::numbers(&status, "NStgid:")?;
+        own_folder::is_of_world(level).then(|| own_folder::lasting(path, number)).flatten()
     }
 
     fn link(&self, link: &str) -> Option<Vec<u8>> {

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use watchglass_events::{FileKind, PathOperation, What};
 use watchglass_sensor::bpf::Options;
 
+use crate::race::{MOST_ROUNDS, OPENS, Race};
 use crate::support::{World, can_record, is};
 
 #[test]
@@ -38,6 +39,24 @@ fn an_open_is_told_by_the_path_the_kernel_reached() {
     });
     let file = recorded.opened(&path)[0];
     assert_eq!(recorded.bytes(file), (7, 0));
+}
+
+#[test]
+fn the_own_folder_in_proc_has_its_lasting_name_and_that_of_others_has_not() {
+    let name = "the_own_folder_in_proc_has_its_lasting_name_and_that_of_others_has_not";
+    if !can_record(name) {
+        return;
+    }
+    let world = World::watch(&Options::default());
+    world.python(
+        "import os\n\
+         open('/proc/self/status'); open(f'/proc/{os.getpid()}/stat')\n\
+         open(f'/proc/{os.getppid()}/status')",
+    );
+    let recorded = world.finish().whole();
+    let opened = |path: &str| !recorded.opened(path).is_empty();
+    assert!(opened("/proc/self/status") && opened("/proc/self/stat"));
+    assert!(opened(&format!("/proc/{}/status", std::process::id())));
 }
 
 #[test]
@@ -353,6 +372,30 @@ fn every_open_under_a_path_race_names_the_object_that_was_opened() {
     for ((inode, path), opened) in told.iter().zip(&opened) {
         assert_eq!((inode, path), (opened, &names[opened]));
     }
+}
+
+#[test]
+fn every_open_is_right_where_the_strings_of_callers_are_wrong() {
+    let name = "every_open_is_right_where_the_strings_of_callers_are_wrong";
+    if !can_record(name) {
+        return;
+    }
+    for _ in 0..MOST_ROUNDS {
+        let world = World::watch(&Options::default());
+        let folder = world.folder.path().to_owned();
+        let Some(race) = Race::lay(&folder) else {
+            return crate::support::skip(name, "no C compiler");
+        };
+        let (program, times) = (race.program.to_str().unwrap(), OPENS.to_string());
+        let output = world.run_well(program, &[folder.to_str().unwrap(), &times]);
+        let recorded = world.finish().whole();
+        let score = race.score(&crate::support::text(&output), recorded.whats());
+        assert_eq!((score.right, score.wrong), (OPENS, 0), "{score:?}");
+        if score.false_strings > 0 {
+            return;
+        }
+    }
+    panic!("the racer never won, so that this tests nothing");
 }
 
 #[test]

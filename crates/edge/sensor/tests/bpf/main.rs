@@ -6,6 +6,8 @@
     reason = "a test starts the programs, files and sockets that it looks at"
 )]
 
+#[path = "../race/mod.rs"]
+mod race;
 #[path = "support.rs"]
 mod support;
 

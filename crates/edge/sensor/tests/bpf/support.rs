@@ -54,7 +54,6 @@ pub(crate) struct World {
 pub(crate) struct Recorded {
     pub(crate) events: Vec<Event>,
     pub(crate) totals: Vec<Totals>,
-    pub(crate) log_bytes: u64,
 }
 
 impl World {
@@ -109,7 +108,7 @@ impl World {
         for totals in &totals {
             assert_eq!(totals.received + totals.lost, totals.emitted, "{totals:?}");
         }
-        Recorded { events: log.events, totals, log_bytes: bytes.len() as u64 }
+        Recorded { events: log.events, totals }
     }
 
     pub(crate) fn path(&self, name: &str) -> String {

@@ -73,6 +73,10 @@ fn check_openssl(name: &str, libraries: &[&str]) {
     assert!(sent.contains("GET /telling30 HTTP/1.1"), "{sent:?}");
     let received = clear_text(&recorded, "/libssl.so.3", Direction::Received);
     assert!(received.contains("HTTP/1.0 200 ok"), "{received:?}");
+    recorded.has(
+        "the connection by its address",
+        |what| matches!(what, What::Tls { session: Some(session), .. } if *session != 0),
+    );
     recorded.has("what is beyond 4 KiB is counted", |what| match what {
         What::Tls { data, cut, .. } => *cut > 0 && data.as_bytes().len() == 4096,
         _ => false,
@@ -123,4 +127,19 @@ fn without_uprobes_no_library_is_touched() {
     let recorded = world.finish().whole();
     assert!(!recorded.any(|what| matches!(what, What::Tls { .. })));
     assert!(recorded.totals[2].blind[0].contains("switched off"), "{:?}", recorded.totals[2]);
+}
+
+#[test]
+fn the_libraries_of_a_root_are_found_each_once_and_never_outside_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("usr/lib/x86_64-linux-gnu");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("libgnutls.so.30.1"), "x").unwrap();
+    std::fs::write(folder.join("libssl3.so"), "NSS").unwrap();
+    std::os::unix::fs::symlink("libgnutls.so.30.1", folder.join("libgnutls.so.30")).unwrap();
+    // The root's own link to a file that only the machine has.
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("libssl.so.3")).unwrap();
+    std::fs::create_dir(folder.join("libssl.so.1")).unwrap();
+    let found = watchglass_sensor::bpf::tls_libraries(root.path());
+    assert_eq!(found, [Path::new("/usr/lib/x86_64-linux-gnu/libgnutls.so.30")]);
 }

@@ -178,6 +178,17 @@ fn supervisor(
 #[test]
 #[ignore = "the helper between a test and its subject"]
 fn supervises() {
+    supervise();
+}
+
+#[test]
+#[ignore = "the subject before it runs its program"]
+fn parks_and_runs() {
+    park_and_run();
+}
+
+/// The body of the helper between a test and its subject.
+pub(crate) fn supervise() {
     use std::os::unix::process::ExitStatusExt as _;
     let entry = own_entry("ptrace_subject::parks_and_runs");
     let is_apart = std::env::var("SUBJECT_ROOM").unwrap() == "Namespaces";
@@ -201,9 +212,8 @@ fn supervises() {
     std::fs::write(folder().join("status"), text).unwrap();
 }
 
-#[test]
-#[ignore = "the subject before it runs its program"]
-fn parks_and_runs() {
+/// The body of the subject before it runs its program.
+pub(crate) fn park_and_run() {
     let folder = folder();
     // An ordinary user may trace a process that has changed its user only if it says so.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();

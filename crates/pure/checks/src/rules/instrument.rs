@@ -2,34 +2,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watchglass_events::{Event, Source, What};
+use watchglass_events::{Event, Name, Process, Source, Tier, What};
+use watchglass_evidence::WorldKind;
 
 use super::Draft;
+use super::sources::{ALL, RestsOn};
 use crate::case::{Case, Run};
-use crate::contacts::{Contacts, tokens};
+use crate::clear_text::is_tls_library;
 use crate::results::{CheckResult, Finding, SourceFacts, State};
 
 /// What is wrong with the sources of a campaign.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
-    faults: BTreeMap<Source, String>,
+    faults: BTreeMap<Source, Vec<String>>,
+    /// Sources that saw no canary at all, not even one that sang before anything of the subject ran.
+    blind: BTreeSet<Source>,
+    /// Sources that a run had no use for, one sentence each.
+    idle: Vec<String>,
 }
 
 impl Trust {
-    /// Looks for losses, logs that broke off, and canaries that a source missed.
+    /// Looks for losses, logs that broke off, sources that were not exercised, and canaries that a
+    /// source missed.
     pub(super) fn of(case: &Case) -> Self {
-        let mut trust = Self::default();
+        let mut trust = Self { blind: ALL.iter().copied().collect(), ..Self::default() };
         for run in &case.runs {
+            let canaries: Vec<Canary<'_>> = canaries(run).collect();
             trust.losses(run);
             trust.cuts(run);
-            trust.canaries(run);
+            trust.places(run, &canaries);
+            trust.exercise(run, case.campaign.world, &canaries);
+            trust.canaries(run, &canaries);
         }
         trust
     }
 
     fn fault(&mut self, source: Source, run: &Run, what: &str) {
         let sentence = format!("{} {what} in run {}", name(source), run.plan.name);
-        self.faults.entry(source).or_insert(sentence);
+        let sentences = self.faults.entry(source).or_default();
+        if sentences.len() < MAX_FAULTS && !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
     }
 
     fn losses(&mut self, run: &Run) {
@@ -44,10 +57,9 @@ impl Trust {
     }
 
     fn cuts(&mut self, run: &Run) {
-        let kernel = kernel_source(case_tier(run));
         let logs = [
             (Source::Lab, &run.lab),
-            (kernel, &run.sensor),
+            (kernel_source(tier(run)), &run.sensor),
             (Source::Gate, &run.gate),
             (Source::Overlay, &run.overlay),
         ];
@@ -61,123 +73,207 @@ impl Trust {
         }
     }
 
-    fn canaries(&mut self, run: &Run) {
-        let expected = expected(run);
-        if expected.is_empty() {
-            self.fault(Source::Lab, run, "placed no canary");
+    /// Between the first and the last canary lies everything that the subject did.
+    fn places(&mut self, run: &Run, canaries: &[Canary<'_>]) {
+        let at = |found: &dyn Fn(&What) -> bool| {
+            let rows = run.lab.events.iter().filter(|event| found(&event.what));
+            rows.map(|event| event.seq).collect::<Vec<u64>>()
+        };
+        let started = at(&|what| matches!(what, What::StepStarted { .. }));
+        let ended = at(&|what| matches!(what, What::StepEnded { .. }));
+        let (first, last) = (canaries.first(), canaries.last());
+        let before = first.is_some_and(|first| started.iter().all(|step| first.row < *step));
+        let after = last.is_some_and(|last| ended.iter().all(|step| *step < last.row));
+        if !before {
+            self.fault(Source::Lab, run, "placed no canary before the first phase");
         }
-        for (token, sources) in expected {
-            for source in sources {
-                if !saw(run, source, &token) {
-                    self.fault(source, run, "missed a canary");
+        if !after {
+            self.fault(Source::Lab, run, "placed no canary after the last phase");
+        }
+    }
+
+    /// Every source that the run used must be exercised by every canary, whatever the lab expected.
+    fn exercise(&mut self, run: &Run, world: WorldKind, canaries: &[Canary<'_>]) {
+        for source in used(run, world) {
+            let exercised = canaries.iter().all(|canary| canary.expect.contains(&source));
+            if exercised {
+                continue;
+            }
+            let none = |canary: &Canary<'_>| canary.libraries.is_some_and(<[Name]>::is_empty);
+            if source != Source::Uprobe || !canaries.iter().all(none) {
+                self.fault(source, run, "was not exercised by every canary");
+            } else if let Some(path) = mapped_library(run) {
+                self.fault(source, run, &format!("met {path}, which no canary spoke through,"));
+            } else {
+                self.blind.remove(&source);
+                self.idle.push(format!(
+                    "Run {}: the root holds no TLS library that could be probed, so the probes were not needed.",
+                    run.plan.name
+                ));
+            }
+        }
+    }
+
+    fn canaries(&mut self, run: &Run, canaries: &[Canary<'_>]) {
+        for canary in canaries {
+            for source in canary.expect {
+                if saw(run, *source, canary) {
+                    self.blind.remove(source);
+                } else {
+                    self.fault(*source, run, "missed a canary");
                 }
             }
         }
     }
 
-    /// Turns a result that rests on a source that failed into *inconclusive*. What is broken stays
-    /// broken: an instrument that misses things does not invent them.
-    pub(super) fn weaken(&self, result: &mut CheckResult) {
-        let rests_on = rests_on(&result.id);
-        let mut faults = self.faults.iter().filter(|(source, _)| rests_on.contains(source));
-        let Some((_, fault)) = faults.next() else { return };
-        if result.state == State::Kept {
+    /// Turns a result that rests on a source that failed into *inconclusive*.
+    ///
+    /// What is broken stays broken where a source failed now and then: what it missed does not take
+    /// back what it saw, and a product must not talk its way out by killing canaries. But a source
+    /// that told nothing at all leaves things without the names by which they are judged, so that
+    /// an honest product can look broken.
+    pub(super) fn weaken(&self, result: &mut CheckResult, rests_on: RestsOn) {
+        let faults = self.faults.iter().filter(|(source, _)| rests_on.contains(**source));
+        let faults: Vec<(&Source, &String)> =
+            faults.flat_map(|(source, all)| all.iter().map(move |fault| (source, fault))).collect();
+        let nameless = faults.iter().find(|(source, _)| self.leaves_nameless(**source));
+        let weak = match result.state {
+            State::Kept => faults.first(),
+            State::Broken => nameless,
+            State::Inconclusive | State::NotTested => None,
+        };
+        if let Some((_, fault)) = weak {
             result.state = State::Inconclusive;
             result.reason = format!("{fault}; without that: {}", result.reason);
         }
-        result.blind.push(format!("{fault}."));
+        result.blind.extend(faults.iter().map(|(_, fault)| format!("{fault}.")));
+        if rests_on.contains(Source::Uprobe) {
+            result.blind.extend(self.idle.iter().cloned());
+        }
+    }
+
+    /// The gate names hosts; the kernel source says whose a process is.
+    fn leaves_nameless(&self, source: Source) -> bool {
+        matches!(source, Source::Gate | Source::Ptrace | Source::Tracepoint)
+            && self.blind.contains(&source)
     }
 }
 
-/// The sources that a check rests on.
-fn rests_on(check: &str) -> &'static [Source] {
-    const KERNEL: &[Source] = &[Source::Lab, Source::Ptrace, Source::Tracepoint];
-    const NETWORK: &[Source] = &[
-        Source::Lab,
-        Source::Ptrace,
-        Source::Tracepoint,
-        Source::Cgroup,
-        Source::Gate,
-        Source::Capture,
-    ];
-    match check {
-        "I1" | "R1" | "R2" | "X1" | "R3-seen" => KERNEL,
-        "W1" => &[Source::Lab, Source::Ptrace, Source::Tracepoint, Source::Overlay],
-        "N1" | "T1" => NETWORK,
-        "N2" | "N3" | "N7" | "N8" => &[Source::Lab, Source::Gate, Source::Capture, Source::Uprobe],
-        _ => &[],
-    }
+/// A canary as the lab announced it.
+struct Canary<'a> {
+    row: u64,
+    token: &'a str,
+    process: Process,
+    expect: &'a [Source],
+    libraries: Option<&'a [Name]>,
 }
 
-fn case_tier(run: &Run) -> watchglass_events::Tier {
+fn canaries(run: &Run) -> impl Iterator<Item = Canary<'_>> {
+    run.lab.events.iter().filter_map(|event| match &event.what {
+        What::CanaryPlaced { token, process, expect, libraries } => Some(Canary {
+            row: event.seq,
+            token,
+            process: *process,
+            expect,
+            libraries: libraries.as_deref(),
+        }),
+        _ => None,
+    })
+}
+
+/// The sources that a run used, by its tier, its world, and whether anything answered.
+fn used(run: &Run, world: WorldKind) -> Vec<Source> {
+    let tier = tier(run);
+    let mut used = vec![kernel_source(tier), Source::Overlay];
+    if world != WorldKind::InPlace {
+        used.push(Source::Capture);
+    }
+    if tier != Tier::T0 {
+        used.push(Source::Cgroup);
+    }
+    if run.plan.network {
+        used.push(Source::Gate);
+        if tier != Tier::T0 {
+            used.push(Source::Uprobe);
+        }
+    }
+    used
+}
+
+/// A TLS library that the subject mapped to run it.
+fn mapped_library(run: &Run) -> Option<&Name> {
+    run.sensor.events.iter().find_map(|event| match &event.what {
+        What::Mapped { path: Some(path), executable: true, .. } => {
+            is_tls_library(path).then_some(path)
+        }
+        _ => None,
+    })
+}
+
+fn tier(run: &Run) -> Tier {
     let tier = |event: &Event| match event.what {
         What::RunStarted { tier, .. } => Some(tier),
         _ => None,
     };
-    run.lab.events.iter().find_map(tier).unwrap_or(watchglass_events::Tier::T0)
+    run.lab.events.iter().find_map(tier).unwrap_or(Tier::T0)
 }
 
-fn kernel_source(tier: watchglass_events::Tier) -> Source {
+fn kernel_source(tier: Tier) -> Source {
     match tier {
-        watchglass_events::Tier::T0 => Source::Ptrace,
-        _ => Source::Tracepoint,
+        Tier::T0 => Source::Ptrace,
+        Tier::T1 | Tier::T2 => Source::Tracepoint,
     }
-}
-
-/// The canaries of a run, each with the sources that must see it.
-fn expected(run: &Run) -> BTreeMap<String, BTreeSet<Source>> {
-    let mut expected: BTreeMap<String, BTreeSet<Source>> = BTreeMap::new();
-    for event in &run.lab.events {
-        if let What::CanaryPlaced { token, expect, .. } = &event.what {
-            expected.entry(token.clone()).or_default().extend(expect);
-        }
-    }
-    expected
 }
 
 /// Whether a source saw a canary.
-fn saw(run: &Run, source: Source, token: &str) -> bool {
-    let sensed = |test: &dyn Fn(&What) -> bool| {
-        run.sensor.events.iter().any(|event| event.source == source && test(&event.what))
+fn saw(run: &Run, source: Source, canary: &Canary<'_>) -> bool {
+    let token = canary.token.as_bytes();
+    let contains = |bytes: &[u8]| {
+        !token.is_empty() && bytes.windows(token.len()).any(|window| window == token)
     };
-    let contains =
-        |bytes: &[u8]| bytes.windows(token.len().max(1)).any(|window| window == token.as_bytes());
+    let sensed = |test: &dyn Fn(&What) -> bool| {
+        let mut its = run.sensor.events.iter().filter(|event| {
+            event.source == source
+                && event.actor.is_some_and(|actor| actor.process == canary.process)
+        });
+        its.any(|event| test(&event.what))
+    };
     match source {
         Source::Lab => true,
         Source::Ptrace | Source::Tracepoint => sensed(&|what| match what {
             What::Opened { path, error: None, .. } => contains(path.as_bytes()),
             _ => false,
         }),
-        Source::Cgroup => {
-            let contacts = Contacts::of(run);
-            contacts.of_canary().any(|(end, _)| {
+        // It asks the resolver whether or not anything answers.
+        Source::Cgroup => sensed(&|what| {
+            matches!(what, What::Connected { .. } | What::Sent { peer: Some(_), .. })
+        }),
+        Source::Uprobe => canary.libraries.is_some_and(|libraries| {
+            let through = |through: &Name| {
                 sensed(&|what| match what {
-                    What::Connected { peer, .. } | What::Sent { peer: Some(peer), .. } => {
-                        *peer == watchglass_events::Peer::Internet { address: end.0, port: end.1 }
+                    What::Tls { library, data, .. } => {
+                        library == through && contains(data.as_bytes())
                     }
                     _ => false,
                 })
-            })
-        }
-        Source::Uprobe => sensed(&|what| match what {
-            What::Tls { data, .. } => contains(data.as_bytes()),
-            _ => false,
+            };
+            !libraries.is_empty() && libraries.iter().all(through)
         }),
         Source::Overlay => run.overlay.events.iter().any(|event| match &event.what {
             What::Differs { path, .. } => contains(path.as_bytes()),
             _ => false,
         }),
+        // A question for its name is not enough: the gate must have read a stream.
         Source::Gate => run.gate.events.iter().any(|event| match &event.what {
-            What::StreamData { data, .. } | What::Datagram { data, .. } => {
-                contains(data.as_bytes())
-            }
+            What::StreamData { data, .. } => contains(data.as_bytes()),
             _ => false,
         }),
         Source::Capture => run.link.flows.iter().any(|flow| contains(&flow.sent)),
     }
 }
 
-fn name(source: Source) -> &'static str {
+/// A source for people.
+pub(super) fn name(source: Source) -> &'static str {
     match source {
         Source::Lab => "the lab",
         Source::Ptrace => "ptrace",
@@ -190,17 +286,26 @@ fn name(source: Source) -> &'static str {
     }
 }
 
+/// Most sentences on one source; a hostile campaign could have one for each of its canaries.
+const MAX_FAULTS: usize = 8;
+
 /// M2: did every source prove in the run that it sees?
 pub(super) fn m2(case: &Case, trust: &Trust) -> CheckResult {
     let mut draft = Draft::new(case, "M2", "M", "Every source proves that it sees")
         .reproduce("Look for the canary tokens in lab.log (`canary_placed`) in every other part of the run")
         .dispute("Show a source that saw a canary and missed the same act of the product.");
-    for fault in trust.faults.values() {
+    for fault in trust.faults.values().flatten() {
         draft.find(Finding { text: format!("{fault}."), ..Finding::default() });
     }
-    match trust.faults.values().next() {
-        None => draft
-            .result(State::Kept, "Every source saw its canaries in every run and lost nothing."),
+    match trust.faults.values().flatten().next() {
+        None => {
+            let placed: usize = case.runs.iter().map(|run| canaries(run).count()).sum();
+            let reason = format!(
+                "Every source saw each of {placed} canaries that it was to see, before, between \
+                 and after the phases, and lost nothing."
+            );
+            draft.result(State::Kept, reason)
+        }
         Some(first) => {
             draft.result(State::Inconclusive, format!("Not every source can be trusted: {first}."))
         }
@@ -214,9 +319,10 @@ pub(super) fn n8(case: &Case) -> CheckResult {
         .dispute("The control is the lab's own; there is nothing of the product in it.");
     let networked: Vec<&Run> = case.runs.iter().filter(|run| run.plan.network).collect();
     let blind = networked.iter().find(|run| {
-        let seen =
-            |token: &String| saw(run, Source::Gate, token) && saw(run, Source::Capture, token);
-        !tokens(run).iter().any(seen)
+        let seen = |canary: Canary<'_>| {
+            saw(run, Source::Gate, &canary) && saw(run, Source::Capture, &canary)
+        };
+        !canaries(run).any(seen)
     });
     match (networked.is_empty(), blind) {
         (true, _) => draft.result(State::Inconclusive, "No run had a network."),
@@ -229,17 +335,14 @@ pub(super) fn n8(case: &Case) -> CheckResult {
 pub(crate) fn source_facts(case: &Case) -> Vec<SourceFacts> {
     let mut facts = Vec::new();
     for run in &case.runs {
-        let expected = expected(run);
+        let canaries: Vec<Canary<'_>> = canaries(run).collect();
         for event in &run.lab.events {
             let What::SourceEnded { of, emitted, received, lost, .. } = &event.what else {
                 continue;
             };
-            let due: Vec<&String> = expected
-                .iter()
-                .filter(|(_, sources)| sources.contains(of))
-                .map(|(token, _)| token)
-                .collect();
-            let seen = due.iter().filter(|token| saw(run, *of, token)).count();
+            let due = canaries.iter().filter(|canary| canary.expect.contains(of));
+            let due: Vec<&Canary<'_>> = due.collect();
+            let seen = due.iter().filter(|canary| saw(run, *of, canary)).count();
             facts.push(SourceFacts {
                 run: run.plan.name.clone(),
                 source: name(*of).to_owned(),

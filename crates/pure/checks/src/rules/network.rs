@@ -7,6 +7,7 @@ use watchglass_events::{Name, Process, Transport};
 use super::files::judged;
 use super::{Draft, exercise};
 use crate::case::{Case, Run};
+use crate::clear_text::reconcile;
 use crate::contacts::{Contact, Contacts, DNS_PORT, End};
 use crate::graph::{Graph, Node};
 use crate::results::{CheckResult, Finding, State};
@@ -313,9 +314,22 @@ pub(super) fn n2(case: &Case) -> CheckResult {
         .reproduce("watchglass events BUNDLE/runs/A1/gate.log")
         .dispute("Give the key or the format of the flow, so that its bytes can be explained.")
         .blind("Content that was encrypted before it was put into a readable message looks like any other value.");
-    let (mut readable, mut opaque) = (0_u64, 0_u64);
+    let (mut readable, mut opaque, mut agreed) = (0_u64, 0_u64, 0_u64);
+    let mut disagreements = Vec::new();
     for run in judged(case) {
         let contacts = Contacts::of(run);
+        let reconciled = reconcile(run, &contacts);
+        agreed = agreed.saturating_add(reconciled.agreed);
+        for (text, row) in reconciled.differ {
+            draft.find(differs(run, &text, row));
+            disagreements.push(text);
+        }
+        for (host, bytes) in reconciled.gate_only {
+            draft = draft.blind(&format!(
+                "In run {}, {bytes} bytes in TLS to {host} were read at the gate alone: no library that is probed carried them.",
+                run.plan.name
+            ));
+        }
         for (end, contact) in contacts.of_subject() {
             let unread = opaque_bytes(end, contact);
             readable = readable.saturating_add(contact.link_sent.saturating_sub(unread));
@@ -341,6 +355,9 @@ pub(super) fn n2(case: &Case) -> CheckResult {
             });
         }
     }
+    if let Some(first) = disagreements.first() {
+        return draft.result(State::Inconclusive, format!("Sources disagree: {first}."));
+    }
     if !draft.findings.is_empty() {
         return draft
             .result(State::Inconclusive, format!("{opaque} bytes that it sent cannot be read."));
@@ -348,7 +365,25 @@ pub(super) fn n2(case: &Case) -> CheckResult {
     if readable == 0 {
         return draft.result(State::Inconclusive, "It sent nothing, so nothing was exercised.");
     }
-    draft.result(State::Kept, format!("All of {readable} bytes that it sent were read in clear."))
+    let twice = if agreed > 0 {
+        format!(" {agreed} of them were the same as its processes gave them to TLS libraries.")
+    } else {
+        String::new()
+    };
+    draft.result(
+        State::Kept,
+        format!("All of {readable} bytes that it sent were read in clear.{twice}"),
+    )
+}
+
+/// Clear text that is not the same on both sides of TLS.
+fn differs(run: &Run, text: &str, row: Option<u64>) -> Finding {
+    let evidence = row.map(|row| run.row("sensor.log", row));
+    Finding {
+        text: format!("Sources disagree: {text}"),
+        evidence: evidence.into_iter().collect(),
+        ..Finding::default()
+    }
 }
 
 /// Bytes to a far end that no protocol explains.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use miette::{Context as _, IntoDiagnostic as _, Result, miette};
 use watchglass_checks::results::Results;
@@ -22,7 +22,7 @@ use crate::environment::Telling;
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
-use crate::{environment, furnish, in_place, output, scenario};
+use crate::{clock, environment, furnish, in_place, output, real, scenario};
 
 /// Assays the product that was asked for, or the other one where this machine cannot.
 pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
@@ -35,11 +35,24 @@ pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
 }
 
 fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
+    let Some((results, folder)) = record(arguments, instead)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    tell(arguments, &results, &folder)?;
+    Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
+}
+
+/// Makes a bundle: its results and its folder. `None` where only the plan was asked for.
+pub(crate) fn record(
+    arguments: &Assay,
+    instead: Option<Choice>,
+) -> Result<Option<(Results, PathBuf)>> {
     let (product, text) = output::read_product(&arguments.product)?;
+    real::allow(arguments.network, &product)?;
     let chosen = choose::choose(arguments, &product, instead)?;
     crate::blind::check(arguments, chosen.tier)?;
     let seed = seed(arguments.seed.as_deref())?;
-    let network = arguments.network == NetworkChoice::Vendor;
+    let network = arguments.network != NetworkChoice::None;
     let groups = plan::groups(&product, Seeds::from_campaign(&seed), network, &arguments.runs);
     if groups.is_empty() {
         return Err(miette!(help = "runs are A1, A2, B, C and S", "no run is left to make"));
@@ -48,7 +61,7 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     progress.say(&chosen.first_line());
     announce(&mut progress, arguments, &product, &seed, &groups);
     if arguments.dry_run {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(None);
     }
     // What can be told now is told before anything is begun.
     scenario::scenario(arguments, None)?;
@@ -57,8 +70,7 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
     let campaign = campaign(arguments, &product, &chosen, &groups)?;
     let results = make(arguments, &product, &text, &chosen, campaign, &folder, &mut progress)?;
     progress.clear();
-    tell(arguments, &results, &folder)?;
-    Ok(ExitCode::from(watchglass_recheck::exit_code(results.verdict.state)))
+    Ok(Some((results, folder)))
 }
 
 fn announce(
@@ -68,7 +80,7 @@ fn announce(
     seed: &[u8; 32],
     groups: &[Group],
 ) {
-    let idle = Duration::from_secs(arguments.idle_seconds);
+    let idle = arguments.idle(true);
     let names: Vec<&str> =
         groups.iter().flat_map(|group| &group.runs).map(|run| run.name.as_str()).collect();
     let longest = plan::longest(product, groups, idle).as_secs() / 60;
@@ -149,10 +161,10 @@ fn campaign(
             Install::Debian { .. } => WorldKind::Debian,
             Install::Host { .. } => WorldKind::Host,
         },
-        network: if arguments.network == NetworkChoice::Vendor {
-            Network::Vendor
-        } else {
-            Network::None
+        network: match arguments.network {
+            NetworkChoice::None => Network::None,
+            NetworkChoice::Vendor => Network::Vendor,
+            NetworkChoice::Real => Network::Real,
         },
         tier: chosen.tier,
         runs: groups.iter().flat_map(|group| group.runs.clone()).collect(),
@@ -182,7 +194,10 @@ fn make(
     let cancelled = cancellation()?;
     let root = prepared(arguments, product, chosen, &cancelled, progress)?;
     watchglass_store::make_folder(folder).into_diagnostic()?;
-    let campaign = resume(folder, campaign, text)?;
+    // A file for the world alone is laid by the machine's root.
+    let hastener = clock::library(&root).filter(|_| chosen.rights == Rights::Root);
+    let idle_speed = hastener.as_ref().map_or(1, |_| clock::SPEED);
+    let campaign = resume(folder, Campaign { idle_speed, ..campaign }, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     let telling = if arguments.scrub { Telling::Little } else { Telling::Everything };
@@ -196,6 +211,7 @@ fn make(
         chosen,
         campaign: &campaign,
         root: &root,
+        hastener: hastener.as_deref(),
         folder,
         cancelled: &cancelled,
         progress,

@@ -1,6 +1,7 @@
 //! The arguments.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     /// Check a product file and list every mistake in it
     #[command(hide = true)]
     Check(Check),
+    #[command(hide = true)]
+    Init(Init),
     /// Print an event log as JSON lines
     Events(Events),
     /// Tell what this machine offers the lab
@@ -63,8 +66,11 @@ pub(crate) struct Assay {
     #[arg(long, value_delimiter = ',')]
     pub(crate) runs: Vec<String>,
     /// Longest that an idle phase may take, in seconds of this machine
-    #[arg(long, default_value_t = 20)]
-    pub(crate) idle_seconds: u64,
+    ///
+    /// Where its clock can be hastened, a day takes 87 seconds. Default: 300, into which 72 hours
+    /// fit; 20 where it cannot.
+    #[arg(long)]
+    pub(crate) idle_seconds: Option<u64>,
     /// The scenario that the fake internet plays
     ///
     /// Default: NAME.scenario.toml beside the product file NAME.toml, if it exists.
@@ -113,6 +119,13 @@ pub(crate) struct Assay {
     pub(crate) blind: Vec<crate::blind::Blind>,
 }
 
+impl Assay {
+    /// The longest that an idle phase may take on the machine's clock.
+    pub(crate) fn idle(&self, hastened: bool) -> Duration {
+        let otherwise = if hastened { 300 } else { 20 };
+        Duration::from_secs(self.idle_seconds.unwrap_or(otherwise))
+    }
+}
 /// Nobody reads a larger bundle.
 const MAX_BUNDLE_MIB: u64 = watchglass_evidence::MAX_TOTAL_BYTES >> 20;
 
@@ -122,6 +135,11 @@ pub(crate) enum NetworkChoice {
     None,
     /// The fake internet plays the vendor
     Vendor,
+    /// What is said is passed on to the real network and recorded; TLS is not opened
+    ///
+    /// As root only, and not for product files with host = true. Addresses that are not public are
+    /// refused.
+    Real,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -211,6 +229,47 @@ pub(crate) struct Diff {
 pub(crate) struct Check {
     /// The product file
     pub(crate) product: PathBuf,
+}
+
+/// Draft a product file from what was seen
+///
+/// The draft says what the product did, not what its maker claims: hold each line of it against what
+/// the vendor documents. Each phase runs to its end once, under claims of nothing; the bundle of that
+/// run stays beside the draft, as NAME.observed. For a service, give the draft a `ready` and assay it.
+///
+/// Examples: watchglass product init --from assay-ClamAV -o new.toml
+///
+/// watchglass product init --debian clamav,clamav-freshclam --phase "update=freshclam --stdout"
+/// --phase "scan=clamscan -r {bait}" -o new.toml
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// A finished bundle to draft from
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["debian", "host", "phase"])]
+    pub(crate) from: Option<PathBuf>,
+    /// Debian packages to install and observe
+    #[arg(long, value_name = "PACKAGES", value_delimiter = ',', conflicts_with = "host")]
+    pub(crate) debian: Vec<String>,
+    /// Observe programs of this machine
+    #[arg(long)]
+    pub(crate) host: bool,
+    /// What the product is to do: a name and a command, in which {bait} and {samples} have a meaning
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) phase: Vec<String>,
+    /// The product file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Folder for roots that are kept between assays
+    #[arg(long)]
+    pub(crate) cache: Option<PathBuf>,
+    /// Folder for the lab's own state
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+    /// Print no progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
 }
 
 /// An event log.

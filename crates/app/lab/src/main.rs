@@ -11,15 +11,18 @@ mod canaries;
 mod canary;
 mod choose;
 mod cli;
+mod clock;
 mod doctor;
 mod environment;
 mod furnish;
 mod in_place;
+mod init;
 mod output;
 mod phase;
 mod plan;
 mod probe;
 mod progress;
+mod real;
 mod recording;
 mod room;
 mod run;
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
+        cli::Command::Init(arguments) => init::init(&arguments),
         cli::Command::Events(arguments) => output::events(&arguments),
         cli::Command::Doctor(arguments) => doctor::doctor(&arguments),
     };

@@ -43,8 +43,8 @@ pub(crate) fn seal(folder: &Path, key: &SigningKey) -> Result<Results> {
     Ok(results)
 }
 
-/// The lab's own files, which it wrote itself a moment ago.
-fn parts(folder: &Path) -> Result<BTreeMap<PartName, Vec<u8>>> {
+/// The files of a bundle that the lab wrote itself a moment ago, or that was checked.
+pub(crate) fn parts(folder: &Path) -> Result<BTreeMap<PartName, Vec<u8>>> {
     let mut parts = BTreeMap::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {

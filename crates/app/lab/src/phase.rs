@@ -11,10 +11,14 @@ use watchglass_sensor::Sensor;
 use watchglass_world::{Spawn, User, World};
 
 use crate::canaries::{Cage, Canaries};
+use crate::clock::{self, FastClock};
 use crate::recording::{LabLog, Listener, Printed};
 
 /// How long a stopped service may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// Why an idle phase takes its whole time.
+const NO_HASTENER: &str =
+    "its clock is the machine's: hastening it takes root, and libfaketime in the product's root";
 /// How often the lab looks whether something has happened.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -24,6 +28,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) sensor: &'a mut dyn Sensor,
     pub(crate) log: &'a mut LabLog,
     pub(crate) idle: Duration,
+    /// The library that hastens clocks, where the root has one.
+    pub(crate) hastener: Option<&'a [u8]>,
+    /// The clock of the phase, while it is a fast one.
+    pub(crate) clock: Option<FastClock>,
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     pub(crate) tick: &'a mut dyn FnMut(u64),
     pub(crate) canaries: &'a mut Canaries,
@@ -73,6 +81,7 @@ impl Stage<'_> {
             ))?;
         }
         let killed = self.world.kill_rest().into_diagnostic();
+        self.clock = None;
         for (step, stdout, stderr) in std::mem::take(&mut self.heard) {
             for (descriptor, listener) in [(1, stdout), (2, stderr)] {
                 let Printed { bytes, cut } = listener.heard();
@@ -106,6 +115,9 @@ impl Stage<'_> {
     /// A service: started, awaited, driven, stopped.
     fn service(&mut self, phase: &Phase, step: u32) -> Result<()> {
         let deadline = Instant::now() + phase.timeout;
+        if phase.lasts.is_some() {
+            self.hasten(phase)?;
+        }
         let service = self.start(phase, step, &phase.run)?;
         let mut early = self.until_ready(phase, &service, deadline)?;
         let ready = early.is_none() && Instant::now() < deadline;
@@ -115,7 +127,7 @@ impl Stage<'_> {
                 self.run_out(phase, step, command, &phase.expect_exit)?;
             }
             if let Some(lasts) = phase.lasts {
-                early = self.wait(&service, Instant::now() + lasts.min(self.idle))?;
+                early = self.idle(phase, &service, lasts)?;
             }
         } else if early.is_none() {
             self.log
@@ -126,6 +138,44 @@ impl Stage<'_> {
             None => self.stop(phase, &service, ready)?,
         };
         self.ended(phase, service, outcome, expected)
+    }
+
+    /// Hastens the clock of what is started from here on, where that can be done.
+    fn hasten(&mut self, phase: &Phase) -> Result<()> {
+        let Some(library) = self.hastener else {
+            return self.log.note(format!("Phase {}: {NO_HASTENER}.", phase.name));
+        };
+        match FastClock::lay(&phase.name, library, self.world, self.log) {
+            Ok(clock) => self.clock = Some(clock),
+            Err(error) => self
+                .log
+                .note(format!("Phase {}: the clock could not be hastened: {error}.", phase.name))?,
+        }
+        Ok(())
+    }
+
+    /// Leaves a service alone until the product file's time has passed for it, or the lab's for this
+    /// is over. How it ended, if it did.
+    fn idle(
+        &mut self,
+        phase: &Phase,
+        service: &Running,
+        lasts: Duration,
+    ) -> Result<Option<Outcome>> {
+        self.log.mark(What::IdleBegan { phase: phase.name.clone() })?;
+        let (began, until) = (Instant::now(), Instant::now() + self.idle);
+        let passed = |clock: &Option<FastClock>| match clock {
+            Some(clock) => clock.passed(),
+            None => began.elapsed(),
+        };
+        let enough = passed(&self.clock) + lasts + lasts / 500;
+        let mut early = None;
+        while early.is_none() && Instant::now() < until && passed(&self.clock) < enough {
+            early = self.wait(service, until.min(Instant::now() + TICK))?;
+        }
+        let untouched = self.clock.as_ref().is_none_or(FastClock::is_untouched);
+        self.log.mark(What::IdleEnded { phase: phase.name.clone(), untouched })?;
+        Ok(early)
     }
 
     fn until_ready(
@@ -166,7 +216,7 @@ impl Stage<'_> {
         let (out, stdout) = Listener::pipe()?;
         let (err, stderr) = Listener::pipe()?;
         let argv: Vec<OsString> = command.0.iter().map(OsString::from).collect();
-        let environment = environment(phase);
+        let environment = environment(phase, self.clock.as_ref());
         let spawn = Spawn {
             argv,
             environment,
@@ -190,11 +240,18 @@ impl Stage<'_> {
     /// How the command ended; `None` at the deadline.
     fn wait(&mut self, running: &Running, deadline: Instant) -> Result<Option<Outcome>> {
         loop {
-            if let Some(outcome) = self.world.outcome(running.id, TICK).into_diagnostic()? {
+            let period = self.clock.as_ref().map_or(TICK, |_| clock::PERIOD);
+            if let Some(outcome) = self.world.outcome(running.id, period).into_diagnostic()? {
                 return Ok(Some(outcome));
             }
+            if let Some(clock) = &mut self.clock {
+                clock.keep(self.world, self.log)?;
+            }
             (self.tick)(self.sensor.recorded());
-            self.canaries.tick(&mut cage(self.world, self.sensor, self.log))?;
+            // A canary's own flow would bring a hastened clock to a halt.
+            if self.clock.is_none() {
+                self.canaries.tick(&mut cage(self.world, self.sensor, self.log))?;
+            }
             if (self.is_cancelled)() {
                 self.give_up(running)?;
                 return Ok(Some(Outcome::Interrupted));
@@ -238,13 +295,16 @@ fn cage<'a>(world: &'a mut World, sensor: &'a mut dyn Sensor, log: &'a mut LabLo
     Cage { world, sensor, log }
 }
 
-fn environment(phase: &Phase) -> Vec<(OsString, OsString)> {
+fn environment(phase: &Phase, clock: Option<&FastClock>) -> Vec<(OsString, OsString)> {
     let path = watchglass_claims::PROGRAM_FOLDERS.join(":");
     let home = if phase.user == "root" { "/root" } else { "/" };
     let fixed = [("PATH", path.as_str()), ("HOME", home), ("LANG", "C.UTF-8")];
     let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut all: std::collections::BTreeMap<String, String> = fixed.into_iter().collect();
     all.extend(phase.environment.clone());
+    if let Some(clock) = clock {
+        clock.environment(&mut all);
+    }
     all.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 

@@ -38,9 +38,8 @@ impl Room {
 
     /// The fake internet's part: a quarter each for the capture and for the clear text; the rest is
     /// the kernel sensor's, who sees more. Frames beyond are counted as lost.
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self, usual: Limits) -> Limits {
         let quarter = self.bytes / 4;
-        let usual = Limits::default();
         Limits {
             log_bytes: usual.log_bytes.min(quarter),
             capture_bytes: usual.capture_bytes.min(quarter),
@@ -91,7 +90,7 @@ mod tests {
         let run = bundle.path().join("runs/A1");
         watchglass_store::make_folder(&run).unwrap();
         let room = Room::of_run(bundle.path(), &run, 64 << 20, 2);
-        assert_eq!((room.bytes, room.limits().log_bytes), (16 << 20, 4 << 20));
+        assert_eq!((room.bytes, room.limits(Limits::default()).log_bytes), (16 << 20, 4 << 20));
         assert!(!room.is_full());
         watchglass_store::create_file(&run.join("sensor.log")).unwrap().set_len(16 << 20).unwrap();
         assert!(!room.is_full(), "looked at again too soon");

@@ -21,14 +21,14 @@ use watchglass_world::{Inventory, Limits, Plan, Preparation, PreparedRoot, Spawn
 use crate::blind;
 use crate::canaries::{Cage, Canaries};
 use crate::choose::{Chosen, Rights};
-use crate::cli::Assay;
+use crate::cli::{Assay, NetworkChoice};
 use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, create, log, now_ns};
 use crate::room::Room;
 use crate::specimens::{self, OwnProduct};
-use crate::{in_place, probe, scenario};
+use crate::{in_place, probe, real, scenario};
 
 /// What every run of a campaign shares.
 pub(crate) struct Setting<'a> {
@@ -37,6 +37,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) campaign: &'a Campaign,
     pub(crate) root: &'a PreparedRoot,
+    /// The library that hastens clocks, where the root has one.
+    pub(crate) hastener: Option<&'a [u8]>,
     pub(crate) folder: &'a Path,
     pub(crate) cancelled: &'a AtomicBool,
     pub(crate) progress: &'a mut Progress,
@@ -235,7 +237,9 @@ fn play(
             world: &mut place.world,
             sensor: recorders.sensor.as_mut(),
             log: &mut recorders.lab,
-            idle: Duration::from_secs(setting.arguments.idle_seconds),
+            idle: setting.arguments.idle(setting.hastener.is_some()),
+            hastener: setting.hastener,
+            clock: None,
             is_cancelled: &|| cancelled.load(Ordering::Relaxed) || room.is_full(),
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
@@ -308,11 +312,16 @@ fn internet(
 ) -> Result<(FakeInternet, Option<Turn>)> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
     let configuration = Configuration {
-        network: if run.network { Network::Vendor } else { Network::None },
+        network: match setting.arguments.network {
+            _ if !run.network => Network::None,
+            NetworkChoice::None => Network::None,
+            NetworkChoice::Vendor => Network::Vendor,
+            NetworkChoice::Real => Network::Real { resolver: real::resolver()? },
+        },
         scenario: scenario::scenario(setting.arguments, place.update_server.clone())?,
         authority: place.authority.clone(),
         addresses,
-        limits: room.limits(),
+        limits: room.limits(real::limits(setting.arguments.network)),
         clock_offset_seconds: 0,
     };
     let recordings = blind::recordings(setting.arguments, folder)?;
@@ -379,10 +388,15 @@ fn close(
     for Totals { source, emitted, received, lost, blind } in totals {
         lab.mark(What::SourceEnded { of: source, emitted, received, lost, blind })?;
     }
-    if run.network && setting.arguments.network == crate::cli::NetworkChoice::Vendor {
-        lab.note(
+    match setting.arguments.network {
+        NetworkChoice::Vendor if run.network => lab.note(
             "The vendor was played by the lab: what its own servers would have said was not seen.",
-        )?;
+        )?,
+        NetworkChoice::Real if run.network => lab.note(
+            "The real network was passed through: what went inside of TLS was not read, and nothing \
+             but TCP and UDP was passed on.",
+        )?,
+        _ => {}
     }
     ended(&mut lab, Source::Lab, 1, 0, &[])?;
     lab.finish()

@@ -7,7 +7,7 @@ use watchglass_events::Digest;
 use watchglass_fakenet::{Answer, Host, Scenario};
 
 use crate::canary;
-use crate::cli::Assay;
+use crate::cli::{Assay, NetworkChoice};
 
 /// Largest scenario file in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -18,6 +18,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) fn scenario(arguments: &Assay, own: Option<Host>) -> Result<Scenario> {
     let beside = arguments.product.with_extension("scenario.toml");
     let path = arguments.scenario.clone().or_else(|| beside.exists().then_some(beside));
+    // The vendor plays itself on the real network; nobody but the canary is played there.
+    let path = path.filter(|_| arguments.network != NetworkChoice::Real);
     let mut scenario = path.map_or_else(|| Ok(Scenario::default()), |path| read(&path))?;
     scenario.hosts.extend(own);
     let answer = Answer {

@@ -21,6 +21,7 @@ Commands:
   assay --self-test    prove the lab on products of ours that misbehave
   assay diff OLD NEW   show what changed between two bundles
   recheck BUNDLE       check a bundle again, offline
+  product init         draft a product file from what was seen
   product check FILE   check a product file and list every mistake in it
   events LOG           print an event log of a bundle as JSON lines
   doctor               tell what this machine offers the lab
@@ -41,8 +42,8 @@ fn main() -> ExitCode {
         }
         [Some("assay"), ..] => become_sibling("watchglass-lab", &["assay"], &words[1..]),
         [Some("recheck"), ..] => become_sibling("watchglass-recheck", &[], &words[1..]),
-        [Some("product"), Some("check")] => {
-            become_sibling("watchglass-lab", &["check"], &words[2..])
+        [Some("product"), Some(act @ ("check" | "init"))] => {
+            become_sibling("watchglass-lab", &[act], &words[2..])
         }
         [Some(command @ ("events" | "doctor")), ..] => {
             become_sibling("watchglass-lab", &[command], &words[1..])

@@ -1,6 +1,6 @@
 //! What the process of the fake internet is told.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,12 @@ pub enum Network {
     Vendor,
     /// Nothing: TCP is reset and everything else unreachable. What is sent is captured all the same.
     None,
-    /// The real network. Not built: [`crate::FakeInternet::start`] refuses it.
-    Real,
+    /// The real network: what the subject says is passed on and recorded. Hosts that the scenario
+    /// has are played all the same.
+    Real {
+        /// Who answers the subject's questions about names.
+        resolver: SocketAddr,
+    },
 }
 
 /// Addresses of both ends of the link.

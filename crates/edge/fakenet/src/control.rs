@@ -82,8 +82,8 @@ pub struct Statistics {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FakenetError {
-    /// The real network was asked for.
-    #[error("`--network real` is not built: a subject only ever talks to the fake internet")]
+    /// The real network was asked for, and the lab has no rights but in a user namespace.
+    #[error("`--network real` needs root: an ordinary user has no way out of the namespaces")]
     RealNetwork,
     /// The scenario cannot be played.
     #[error("scenario")]
@@ -152,7 +152,7 @@ impl FakeInternet {
         world: &World,
         recordings: Recordings,
     ) -> Result<Self, FakenetError> {
-        if configuration.network == Network::Real {
+        if matches!(configuration.network, Network::Real { .. }) && world.user.is_some() {
             return Err(FakenetError::RealNetwork);
         }
         let mut internet = Self::spawn(program, configuration)?;
@@ -166,7 +166,7 @@ impl FakeInternet {
         configuration: &Configuration,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Self, Option<Ports>), FakenetError> {
-        if configuration.network == Network::Real {
+        if matches!(configuration.network, Network::Real { .. }) {
             return Err(FakenetError::RealNetwork);
         }
         let mut internet = Self::spawn(program, configuration)?;
@@ -229,13 +229,17 @@ impl FakeInternet {
         let control = self.control.as_fd();
         let user: Vec<BorrowedFd<'_>> = world.user.iter().map(AsFd::as_fd).collect();
         send(control, &Order::Separate, &user)?;
+        let is_real = matches!(configuration.network, Network::Real { .. });
         let configuration = to_memory(configuration)?;
-        let descriptors = [
+        let mut descriptors = vec![
             configuration.as_fd(),
             world.network.as_fd(),
             recordings.capture.as_fd(),
             recordings.log.as_fd(),
         ];
+        // The one way out is handed over only where the real network was asked for.
+        let outside = is_real.then(own_network).transpose()?;
+        descriptors.extend(outside.as_ref().map(AsFd::as_fd));
         send(control, &Order::Start, &descriptors)?;
         self.answer().map(drop)
     }
@@ -263,7 +267,8 @@ impl Drop for FakeInternet {
 pub(crate) enum Order {
     /// Leave the lab's namespaces; a descriptor is that of a user namespace to enter before.
     Separate,
-    /// Begin; the descriptors are configuration, world, capture, log.
+    /// Begin; the descriptors are configuration, world, capture, log, and the
+    /// lab's network where the real one was asked for.
     Start,
     /// Stay in the lab's namespaces and begin on the loopback device; the descriptors are
     /// configuration, capture, log, channel.
@@ -357,7 +362,15 @@ pub(crate) fn to_memory(configuration: &Configuration) -> Result<File, FakenetEr
 }
 
 fn open_namespace(pid: u32, kind: &str) -> Result<OwnedFd, FakenetError> {
-    let path = format!("/proc/{pid}/ns/{kind}");
+    open_path(format!("/proc/{pid}/ns/{kind}"))
+}
+
+/// The network of this thread.
+fn own_network() -> Result<OwnedFd, FakenetError> {
+    open_path("/proc/thread-self/ns/net".to_owned())
+}
+
+fn open_path(path: String) -> Result<OwnedFd, FakenetError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(&path, flags, Mode::empty());
     opened.map_err(|error| FakenetError::system(path, error))
@@ -372,5 +385,5 @@ pub const ARGUMENT: &str = "fakenet";
 
 /// Starting and finishing take well below a second each on a quiet machine.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
-const MAX_DESCRIPTORS: usize = 4;
+const MAX_DESCRIPTORS: usize = 5;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;

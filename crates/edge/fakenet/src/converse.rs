@@ -8,6 +8,7 @@ use watchglass_events::{Flow, How, TlsFacts, Transport as Protocol};
 use crate::gate::Internet;
 use crate::http;
 use crate::names::Carrier;
+use crate::passage::pass_stream;
 use crate::scenario::Fault;
 use crate::tls::{Failed, Secured};
 use crate::wire::{Look, Raw, Transport, Wire, ending};
@@ -15,8 +16,11 @@ use crate::wire::{Look, Raw, Transport, Wire, ending};
 /// Finds out what the subject speaks, and speaks it with it, to the end.
 pub(crate) fn converse(internet: &Internet, socket: TcpStream, from: SocketAddr, to: SocketAddr) {
     let talk = Talk { internet, flow: flow(Protocol::Tcp, from, to), to };
-    let raw = Raw::new(socket, &internet.limits);
     let named = internet.names.name_of(to.ip());
+    if let Some(passage) = internet.passage.as_ref().filter(|_| named.is_none()) {
+        return pass_stream(internet, passage, socket, talk.flow, to);
+    }
+    let raw = Raw::new(socket, &internet.limits);
     match named.as_deref().and_then(|name| internet.fault(name)) {
         Some(Fault::Refuse) => talk.record(raw, "refuse", |wire| wire.abort(How::ByScenario)),
         Some(Fault::Silent) => talk.sink(raw, "silent"),

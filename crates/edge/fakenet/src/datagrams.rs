@@ -13,6 +13,7 @@ use watchglass_sys::transparent;
 use crate::converse::{DNS_PORT, flow};
 use crate::gate::Internet;
 use crate::names::Carrier;
+use crate::passage::pass_datagram;
 
 /// Receives until the gate is closed.
 pub(crate) fn receive_all(internet: &Arc<Internet>, socket: &UdpSocket) {
@@ -31,10 +32,18 @@ pub(crate) fn receive_all(internet: &Arc<Internet>, socket: &UdpSocket) {
     }
 }
 
-fn handle(internet: &Internet, from: SocketAddr, to: SocketAddr, data: &[u8]) {
+fn handle(internet: &Arc<Internet>, from: SocketAddr, to: SocketAddr, data: &[u8]) {
     let flow = flow(Transport::Udp, from, to);
     let recorded = internet.recorder.datagram(flow, Direction::Sent, data);
-    if to.port() != DNS_PORT || recorded.is_err() {
+    if recorded.is_err() {
+        return;
+    }
+    if internet.passage.is_some() && !internet.names.plays(data) {
+        // To the subject, what cannot be passed on is lost on the way, as any datagram may be.
+        let _ = pass_datagram(internet, from, to, flow, data);
+        return;
+    }
+    if to.port() != DNS_PORT {
         return;
     }
     let Some(reply) = internet.names.reply(data, Carrier::Udp) else { return };
@@ -45,7 +54,7 @@ fn handle(internet: &Internet, from: SocketAddr, to: SocketAddr, data: &[u8]) {
 }
 
 /// Sends from whatever address the subject asked: all of them are this machine's.
-fn send(from: SocketAddr, to: SocketAddr, data: &[u8]) -> io::Result<()> {
+pub(crate) fn send(from: SocketAddr, to: SocketAddr, data: &[u8]) -> io::Result<()> {
     let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let kind = SocketType::DGRAM;
     let socket: OwnedFd = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;

@@ -15,6 +15,7 @@ use crate::configuration::{Configuration, Limits};
 use crate::control::FakenetError;
 use crate::converse::{converse, flow};
 use crate::names::Names;
+use crate::passage::Passage;
 use crate::record::Recorder;
 use crate::scenario::Fault;
 use crate::site::Sites;
@@ -34,6 +35,8 @@ pub(crate) struct Internet {
     pub(crate) tls: TlsGate,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) limits: Limits,
+    /// The way out to the real network, where it was asked for.
+    pub(crate) passage: Option<Passage>,
     /// Whom traffic is for, where the link does not tell.
     pub(crate) turned: Option<Destinations>,
     clock_offset_seconds: i64,
@@ -48,6 +51,7 @@ impl Internet {
     pub(crate) fn new(
         configuration: &Configuration,
         recorder: Arc<Recorder>,
+        passage: Option<Passage>,
     ) -> Result<Self, FakenetError> {
         let scenario = Arc::new(configuration.scenario.clone());
         Ok(Self {
@@ -57,6 +61,7 @@ impl Internet {
             scenario,
             recorder,
             limits: configuration.limits.clone(),
+            passage,
             turned: None,
             clock_offset_seconds: configuration.clock_offset_seconds,
             streams: Streams::default(),

@@ -2,7 +2,7 @@
 //!
 //! The fake internet is a process of its own in network, mount and pid namespaces of its own, joined
 //! to the subject's network namespace by one veth. It has no other link and forwards nothing, so
-//! what a subject sends ends there. On its side of the link every frame is captured, and every port
+//! what a subject sends ends there, unless the real network is asked for: then it is passed on. On its side of the link every frame is captured, and every port
 //! of every address is answered: DNS, HTTP, TLS with certificates of the lab's authority, and for
 //! the rest a sink that reads and records. A [`Scenario`] says how it plays the vendor.
 //!
@@ -25,6 +25,7 @@ mod gate;
 mod http;
 mod link;
 mod names;
+mod passage;
 mod process;
 mod record;
 mod scenario;

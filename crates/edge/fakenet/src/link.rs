@@ -129,12 +129,19 @@ fn rules(network: Network, refused: &[Ipv4Addr]) -> String {
     let forward = "chain forward {\n type filter hook forward priority filter; policy drop;\n }";
     let body = match network {
         // Datagrams meet a closed port: of all refusals, only that one reaches every socket.
-        Network::None | Network::Real => format!(
+        Network::None => format!(
             "chain input {{\n type filter hook input priority filter; policy drop;\n \
              {neighbours}\n meta l4proto tcp reject with tcp reset\n \
              reject with icmpx port-unreachable\n }}"
         ),
-        Network::Vendor => {
+        Network::Vendor | Network::Real { .. } => {
+            let echo = match network {
+                // Nobody's echo but the peer's own would be true, and that is not passed on.
+                Network::Real { .. } => {
+                    " icmp type echo-request drop\n icmpv6 type echo-request drop\n"
+                }
+                _ => "",
+            };
             let refused: String = refused
                 .iter()
                 .map(|address| {
@@ -145,7 +152,7 @@ fn rules(network: Network, refused: &[Ipv4Addr]) -> String {
                 "chain lead {{\n type filter hook prerouting priority mangle; policy accept;\n \
                  iifname != \"{GATE_LINK}\" accept\n{}\
                  meta l4proto {{ tcp, udp }} tproxy to :{GATE_PORT} accept\n }}\n\
-                 chain input {{\n type filter hook input priority filter; policy accept;\n{refused} }}",
+                 chain input {{\n type filter hook input priority filter; policy accept;\n{echo}{refused} }}",
                 refused_early(&refused),
             )
         }

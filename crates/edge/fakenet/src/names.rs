@@ -65,6 +65,13 @@ impl Names {
         self.book().address_of(name)
     }
 
+    /// Whether a message asks for a host that the scenario has.
+    pub(crate) fn plays(&self, query: &[u8]) -> bool {
+        let Ok(query) = dns::parse(query) else { return false };
+        let mut names = query.questions.iter().filter_map(|question| question.name.host());
+        names.any(|name| self.scenario.host(&name).is_some())
+    }
+
     /// The reply to a question; `None` where a server keeps silent.
     pub(crate) fn reply(&self, query: &[u8], carrier: Carrier) -> Option<Vec<u8>> {
         let query = match dns::parse(query) {

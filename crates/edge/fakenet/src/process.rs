@@ -21,6 +21,7 @@ use crate::configuration::{Configuration, Network};
 use crate::confinement;
 use crate::control::{ARGUMENT, Answer, FakenetError, Order, Statistics, receive, send};
 use crate::gate::{self, Internet};
+use crate::passage::Passage;
 use crate::record::Recorder;
 use crate::scenario::Fault;
 use crate::turned::{Destinations, Ports};
@@ -121,14 +122,15 @@ struct Running {
 }
 
 fn start(descriptors: Vec<OwnedFd>) -> Result<Running, FakenetError> {
-    let Ok([configuration, world, capture, log]) = <[OwnedFd; 4]>::try_from(descriptors) else {
-        return Err(FakenetError::Process("four descriptors were expected".to_owned()));
-    };
+    let mut descriptors = descriptors.into_iter();
+    let mut next = || descriptors.next().ok_or(FakenetError::Ended);
+    let (configuration, world, capture, log) = (next()?, next()?, next()?, next()?);
     let configuration = read_configuration(configuration)?;
+    let passage = passage(&configuration, descriptors.next())?;
     let log = Recorder::new(log.into(), configuration.limits.log_bytes);
     let recorder = log.map_err(|error| FakenetError::system("write the log", error))?;
     let recorder = Arc::new(recorder);
-    let internet = Arc::new(Internet::new(&configuration, Arc::clone(&recorder))?);
+    let internet = Arc::new(Internet::new(&configuration, Arc::clone(&recorder), passage)?);
 
     // The order is: capture, gate, sockets, and only then the subject's end of the link.
     let has_ipv6 = link::has_ipv6();
@@ -138,8 +140,8 @@ fn start(descriptors: Vec<OwnedFd>) -> Result<Running, FakenetError> {
         PreparedCapture::open(link::gate_index()?, capture.into(), &configuration.limits)?;
     link::set_up_gate(network, addresses, &refusing(&configuration, &internet), has_ipv6)?;
     let sockets = match network {
-        Network::Vendor => open_sockets(has_ipv6)?,
-        Network::None | Network::Real => Vec::new(),
+        Network::Vendor | Network::Real { .. } => open_sockets(has_ipv6)?,
+        Network::None => Vec::new(),
     };
     link::set_up_world(world.as_fd(), addresses, has_ipv6)?;
 
@@ -161,12 +163,12 @@ fn start_in_place(descriptors: Vec<OwnedFd>) -> Result<(Running, Option<Ports>),
     finish_empty(capture.into(), &configuration)?;
     let log = Recorder::new(log.into(), configuration.limits.log_bytes);
     let recorder = Arc::new(log.map_err(|error| FakenetError::system("write the log", error))?);
-    let mut internet = Internet::new(&configuration, Arc::clone(&recorder))?;
+    let mut internet = Internet::new(&configuration, Arc::clone(&recorder), None)?;
     internet.turned = Some(Destinations::new(channel));
     let internet = Arc::new(internet);
     let sockets = match configuration.network {
         Network::Vendor => Some(turned::open_sockets()?),
-        Network::None | Network::Real => None,
+        Network::None | Network::Real { .. } => None,
     };
     confinement::confine_in_place(internet.sites.folders())?;
     let ports = sockets.map(|(listener, receiver, ports)| {
@@ -233,11 +235,19 @@ fn read_configuration(file: OwnedFd) -> Result<Configuration, FakenetError> {
     let configuration: Configuration = serde_json::from_slice(&bytes)
         .map_err(|error| FakenetError::Process(format!("configuration: {error}")))?;
     configuration.scenario.check()?;
-    // Here too, so that no other caller can get past it.
-    if configuration.network == Network::Real {
-        return Err(FakenetError::RealNetwork);
-    }
     Ok(configuration)
+}
+
+/// The way out, where the real network was asked for and the lab's own was handed over.
+fn passage(
+    configuration: &Configuration,
+    outside: Option<OwnedFd>,
+) -> Result<Option<Passage>, FakenetError> {
+    let Network::Real { resolver } = configuration.network else { return Ok(None) };
+    let gate = &configuration.addresses;
+    let gate = [gate.gate_v4.into(), gate.gate_v6.into()];
+    let outside = outside.ok_or(FakenetError::RealNetwork)?;
+    Passage::open(outside, resolver, gate).map(Some)
 }
 
 /// Addresses of the hosts that refuse connections, which the kernel does itself.
@@ -293,6 +303,13 @@ fn confine() -> Result<(), FakenetError> {
     rustix::process::pivot_root(".", ".").map_err(step("pivot_root"))?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(step("unmount the old root"))?;
     rustix::process::chdir("/").map_err(step("chdir"))?;
+    give_up_capabilities()
+}
+
+/// Gives up every capability of this thread, and of those that it will start.
+pub(crate) fn give_up_capabilities() -> Result<(), FakenetError> {
+    let step =
+        |call: &'static str| move |error: rustix::io::Errno| FakenetError::system(call, error);
     rustix::thread::set_no_new_privs(true).map_err(step("PR_SET_NO_NEW_PRIVS"))?;
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };

@@ -554,11 +554,14 @@ for family, server in ((socket.AF_INET, '8.8.8.8'), (socket.AF_INET6, '2001:db8:
 }
 
 #[test]
-fn the_real_network_is_refused() {
-    let Some(world) = Namespace::new(&["--net"]) else {
-        return skip("real", "no right to make a network namespace").unwrap_or(());
-    };
-    let started = Lab::start_in(world, "", |configuration| configuration.network = Network::Real);
+fn the_real_network_needs_rights_of_the_labs_own() {
+    let world = World::of_process_in_its_user_namespace(std::process::id()).unwrap();
+    let mut configuration = configuration("");
+    configuration.network = Network::Real { resolver: ([192, 0, 2, 53], 53).into() };
+    let file = || tempfile::tempfile().unwrap();
+    let recordings = Recordings { capture: file(), log: file() };
+    let program = Path::new(env!("CARGO_BIN_EXE_watchglass-fakenet-process"));
+    let started = FakeInternet::start(program, &configuration, &world, recordings);
     assert!(matches!(started.err(), Some(FakenetError::RealNetwork)));
 }
 

@@ -44,6 +44,7 @@ mod ids;
 mod in_place;
 mod init;
 mod keeper;
+mod laid;
 mod layer;
 mod messages;
 mod names;
@@ -61,6 +62,7 @@ use std::process::ExitCode;
 pub use error::{RootError, WorldError};
 pub use filter::{Answer, RULES, Rule, TRACE_RECORD, TRACE_REFUSE, When};
 pub use in_place::{IN_PLACE_CHANNEL, IN_PLACE_FOLDERS, Sockets, sweep_in_place};
+pub use laid::Laid;
 pub use layer::{Attributes, Layer, LayerBuilder, LayerError};
 pub use messages::Comparison;
 pub use plan::{Limits, Plan, Spawn, User};
@@ -68,7 +70,7 @@ pub use rights::{enter_range_of_users, is_root_of_machine};
 pub use root::{
     CachedRoot, FileDigest, Inventory, Package, Preparation, PreparedRoot, list, prune,
 };
-pub use world::{Parked, World};
+pub use world::{Parked, World, start_of};
 
 /// Runs one of the roles that this crate starts the program again for; `None` when the arguments
 /// name none, and the program goes on as usual. `main` calls this first, before any thread.

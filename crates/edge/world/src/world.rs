@@ -19,6 +19,7 @@ use watchglass_events::{Outcome, What};
 use crate::cgroup;
 use crate::ids::Ids;
 use crate::in_place;
+use crate::laid::Laid;
 use crate::messages::{
     Blueprint, Command, Comparison, End, FromKeeper, News, Order, Root, ToKeeper,
 };
@@ -246,6 +247,23 @@ impl World {
             .map_err(|error| {
                 WorldError::system(format!("{} in the world", path.display()))(error.into())
             })
+    }
+
+    /// Lays a file into a folder of the standing world, from outside, for the lab's own purposes. It
+    /// shows in a comparison until it is dropped.
+    ///
+    /// # Errors
+    /// [`WorldError::System`] when something of that name is there already, or when the lab may not
+    /// write into the world, as an ordinary user may not.
+    pub fn lay(&self, path: &Path, content: &[u8], mode: u32) -> Result<Laid, WorldError> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let folder = rustix::fs::openat2(&self.root, folder, flags, Mode::empty(), resolve)
+            .map_err(|error| {
+                WorldError::system(format!("{} in the world", folder.display()))(error.into())
+            })?;
+        Laid::new(folder, path, content, mode)
     }
 
     /// Whether a path of the world exists, links followed inside it.
@@ -859,8 +877,10 @@ const MAX_PROCESSES: usize = 100_000;
 const END_PATIENCE: Duration = Duration::from_secs(20);
 const END_PAUSE: Duration = Duration::from_millis(2);
 
-/// Field 22 of `/proc/PID/stat`, in clock ticks of 10 ms.
-fn start_of(pid: u32) -> Option<u64> {
+/// When a process began, in nanoseconds of `CLOCK_BOOTTIME`, cut to 10 ms: field 22 of
+/// `/proc/PID/stat`, in clock ticks. `None` when it is gone.
+#[must_use]
+pub fn start_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
     ticks.checked_mul(10_000_000)

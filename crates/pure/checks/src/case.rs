@@ -13,6 +13,7 @@ use watchglass_evidence::{
 
 use crate::bait::Planted;
 use crate::claimed::Claimed;
+use crate::clock::Clocks;
 use crate::link::Link;
 use crate::processes::Processes;
 
@@ -58,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) link: Link,
     /// Who the subject's processes are.
     pub(crate) processes: Processes,
+    /// The clocks of its idle phases.
+    pub(crate) clocks: Clocks,
 }
 
 /// Why a bundle cannot be judged at all. Whoever signed it did not make it with this lab.
@@ -253,6 +256,9 @@ impl Parts<'_> {
         is_of(name, &lab)?;
         let mut sensor = self.log(name, "sensor.log")?;
         sensor.events.sort_by_key(|event| (event.at_ns, event.seq));
+        let clocks = Clocks::of(&lab.events, &sensor.events);
+        // The library of the hastened clock works in the subject's processes on the lab's behalf.
+        sensor.events.retain(|event| !clocks.is_own(event));
         let processes = Processes::of(&lab.events, &sensor.events, &filled, brought);
         Ok(Run {
             plan: plan.clone(),
@@ -265,6 +271,7 @@ impl Parts<'_> {
             lab,
             sensor,
             processes,
+            clocks,
         })
     }
 

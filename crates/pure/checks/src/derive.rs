@@ -101,7 +101,7 @@ fn verdict(case: &Case, checks: &[CheckResult], claims: &[crate::results::ClaimR
         grade,
         sentence: sentence(case, checks, state),
         caps: caps(checks, claims),
-        not_tested: not_tested(checks),
+        not_tested: not_tested(case, checks),
     }
 }
 
@@ -191,11 +191,14 @@ fn caps(checks: &[CheckResult], claims: &[crate::results::ClaimRow]) -> Vec<Stri
     caps
 }
 
-fn not_tested(checks: &[CheckResult]) -> Vec<String> {
-    let mut sentences = vec![
-        "Behaviour that the vendor's own servers arm from afar was not tested: no phase talked to them.".to_owned(),
+fn not_tested(case: &Case, checks: &[CheckResult]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if case.campaign.network != Network::Real {
+        sentences.push("Behaviour that the vendor's own servers arm from afar was not tested: no phase talked to them.".to_owned());
+    }
+    sentences.extend([
         "Behaviour that waits for a longer time, another place or another user than those of this campaign was not tested.".to_owned(),
-    ];
+    ]);
     let untested = checks.iter().filter(|check| check.state == State::NotTested);
     sentences
         .extend(untested.map(|check| format!("{} ({}) was not tested.", check.title, check.id)));

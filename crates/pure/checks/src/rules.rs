@@ -3,6 +3,7 @@
 mod exercise;
 mod files;
 mod identity;
+mod idle;
 mod in_place;
 mod instrument;
 mod network;

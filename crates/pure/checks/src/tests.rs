@@ -243,6 +243,23 @@ fn a_field_that_is_not_claimed_breaks_n3() {
 }
 
 #[test]
+fn the_vendors_own_servers_were_not_tested_unless_the_network_was_real() {
+    use watchglass_evidence::{Campaign, Network, PartName, parse_document, to_canonical};
+    let said = |network: Network| {
+        let mut parts = sample::parts(honest);
+        let name = PartName::parse("campaign.json").unwrap();
+        let campaign: Campaign = parse_document(&parts[&name]).unwrap();
+        let campaign = Campaign { network, ..campaign };
+        parts.insert(name, to_canonical(&campaign).unwrap());
+        let results = crate::derive(&crate::Case::from_parts(&parts).unwrap());
+        assert_eq!(results.made.network == "real", network == Network::Real);
+        results.verdict.not_tested.iter().any(|sentence| sentence.contains("own servers"))
+    };
+    assert!(said(Network::Vendor) && said(Network::None));
+    assert!(!said(Network::Real));
+}
+
+#[test]
 fn what_the_set_up_writes_is_the_customers_and_is_named() {
     let results = results(honest);
     let check = results.checks.iter().find(|check| check.id == "W1").unwrap();

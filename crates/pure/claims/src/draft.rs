@@ -5,12 +5,13 @@
 //! worth least.
 
 mod claims;
+mod plan;
 mod toml_text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::product::{Identity, Install};
+use crate::product::{Identity, Install, LaidFile, Phase, Privileges};
 use crate::read::{MAX_ENTRIES, show_duration};
 use claims::{PathKind, claim_paths, usable_contacts};
 use toml_text::{comment, list, quote};
@@ -22,6 +23,10 @@ pub struct Observed {
     pub product: Identity,
     /// How it was installed.
     pub install: Install,
+    /// Files that were laid over as the customer would configure them.
+    pub configuration: Vec<LaidFile>,
+    /// What the world gave it beyond an unprivileged user namespace.
+    pub privileges: Privileges,
     /// What it was made to do.
     pub phases: Vec<ObservedPhase>,
     /// The programs that ran.
@@ -33,7 +38,7 @@ pub struct Observed {
 }
 
 /// A command that was run, and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ObservedPhase {
     /// Name of the phase.
     pub name: String,
@@ -45,6 +50,8 @@ pub struct ObservedPhase {
     pub exit: Option<i32>,
     /// How long it took.
     pub took: std::time::Duration,
+    /// The phase of the product file that it was driven by: the draft keeps it.
+    pub planned: Option<Phase>,
 }
 
 /// A program and what its processes did. Paths are those that the kernel resolved.
@@ -101,6 +108,8 @@ pub fn draft(observed: &Observed) -> String {
     let mut text = String::from(HEADER);
     push_identity(&mut text, &observed.product);
     push_install(&mut text, &observed.install);
+    plan::push_configuration(&mut text, &observed.configuration);
+    plan::push_privileges(&mut text, &observed.privileges);
     push_phases(&mut text, observed, &domains);
     for (name, program) in &domains {
         push_domain(&mut text, name, program.as_ref(), observed);
@@ -202,7 +211,11 @@ fn push_phases(text: &mut String, observed: &Observed, domains: &Domains<'_>) {
     for phase in observed.phases.iter().take(MAX_ENTRIES) {
         let name = free_name(&slug(&phase.name, "phase"), |name| !names.contains(name));
         let domain = domains.iter().find(|(_, program)| program.path == phase.program);
-        push_phase(text, &name, domain.map_or(first, |(domain, _)| domain), phase);
+        let domain = domain.map_or(first, |(domain, _)| domain);
+        match &phase.planned {
+            Some(planned) => plan::push_planned(text, &name, domain, planned, phase.exit),
+            None => push_phase(text, &name, domain, phase),
+        }
         names.insert(name);
     }
     if observed.phases.is_empty() {
@@ -355,7 +368,8 @@ fn push_line(text: &mut String, line: impl std::fmt::Display) {
 }
 
 const HEADER: &str = "\
-# Drafted from what was seen in a run. Each line is to be held against what the vendor documents:
+# Drafted from what was seen in a run: this is what the product did, not what its maker claims. A
+# verdict on it says no more than that it did the same again. Hold each line against what the vendor documents:
 # keep what the documentation says, and remove what was merely seen, so that the lab can find it.
 # Each program has a domain of its own; programs that share one duty may share a domain.
 

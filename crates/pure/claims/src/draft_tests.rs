@@ -11,12 +11,15 @@ fn observed(programs: Vec<ObservedProgram>) -> Observed {
     Observed {
         product: Identity { name: "Toy".into(), vendor: "Toys".into(), jurisdiction: "CH".into() },
         install: Install::Debian { packages: vec!["toy".into()], files: Vec::new() },
+        configuration: Vec::new(),
+        privileges: crate::Privileges::default(),
         phases: vec![ObservedPhase {
             name: "scan".into(),
             run: vec!["toy".into(), "--json".into(), "{bait}".into()],
             program: b"/usr/bin/toy".to_vec(),
             exit: Some(1),
             took: Duration::from_secs(200),
+            planned: None,
         }],
         programs,
         bait: b"/home/anna".to_vec(),
@@ -65,6 +68,71 @@ fn puts_placeholders_in_place_of_what_they_mean() {
             "{trust}"
         ]
     );
+}
+
+/// Every key that a phase can have, two files of configuration and every privilege.
+const PLANNED: &str = r#"
+schema = 1
+[product]
+name = "Toy"
+vendor = "Toys"
+jurisdiction = "CH"
+[install]
+host = true
+[[configuration]]
+path = "/etc/toy.conf"
+content = "a = \"{bait}\"\n\tb\n"
+[[configuration]]
+path = "/etc/toy.d"
+append = true
+content = "c"
+[privileges]
+capabilities = ["CAP_SYS_ADMIN"]
+families = ["AF_PACKET"]
+io_uring = true
+[[phase]]
+name = "serve"
+domain = "toys"
+setup = [["mkdir", "/run/toy"], ["true"]]
+run = ["toy", "{bait}", "{{bait}}"]
+ready = { unix = "/run/toy/socket" }
+drive = [["toy", "--ask"]]
+user = "nobody"
+environment = { TOY = "a b", OTHER = "c" }
+stop = "SIGINT"
+timeout = "90s"
+for = "72h"
+expect_exit = [0, 3]
+[domain.toys]
+programs = ["toy"]
+"#;
+
+#[test]
+fn keeps_the_plan_that_the_product_was_driven_by() {
+    let before = Product::parse(PLANNED).expect("well-formed");
+    let seen = |phase: &crate::Phase| ObservedPhase {
+        name: phase.name.clone(),
+        run: phase.run.0.clone(),
+        program: b"/usr/bin/toy".to_vec(),
+        exit: Some(7),
+        took: Duration::from_secs(1),
+        planned: Some(phase.clone()),
+    };
+    let observed = Observed {
+        install: before.install.clone(),
+        configuration: before.configuration.clone(),
+        privileges: before.privileges.clone(),
+        phases: before.phases.iter().map(seen).collect(),
+        ..observed(vec![toy(&["/etc/toy.conf"])])
+    };
+    let after = parsed(&observed);
+    assert_eq!(after.configuration, before.configuration);
+    assert_eq!(after.privileges, before.privileges);
+    let mut phases = after.phases.clone();
+    assert_eq!(phases.first().map(|phase| phase.domain.as_str()), Some("toy"));
+    phases.iter_mut().for_each(|phase| phase.domain = "toys".to_owned());
+    assert_eq!(phases, before.phases);
+    assert!(draft(&observed).contains("# It ended with 7"));
 }
 
 #[test]
@@ -172,6 +240,7 @@ fn any_phase() -> impl Strategy<Value = ObservedPhase> {
             program,
             exit,
             took: Duration::from_secs(seconds),
+            planned: None,
         })
 }
 

@@ -482,6 +482,71 @@ pub enum What {
         #[n(2)]
         data: Name,
     },
+
+    // The clock of an idle phase (source `Lab`).
+    /// The lab laid a library that hastens clocks into the world, and loads it into what the phase
+    /// starts.
+    #[n(70)]
+    ClockLaid {
+        /// Phase name of the product file.
+        #[n(0)]
+        phase: String,
+        /// The library.
+        #[n(1)]
+        library: Name,
+        /// Its digest.
+        #[n(2)]
+        digest: Digest,
+        /// The file that holds the rate; the library reads it whenever it is asked the time.
+        #[n(3)]
+        rate: Name,
+        /// What the library's processes share: when the clock was hastened first.
+        #[n(4)]
+        shared: Vec<Name>,
+    },
+    /// How fast the subject's clock runs from here on.
+    #[n(71)]
+    ClockSet {
+        /// Phase name of the product file.
+        #[n(0)]
+        phase: String,
+        /// Seconds of the subject in one second of the machine.
+        #[n(1)]
+        rate: u32,
+        /// Why, in words.
+        #[n(2)]
+        reason: String,
+    },
+    /// Nobody asks anything of the product from here on.
+    #[n(72)]
+    IdleBegan {
+        /// Phase name of the product file.
+        #[n(0)]
+        phase: String,
+    },
+    /// The product is idle no longer.
+    #[n(73)]
+    IdleEnded {
+        /// Phase name of the product file.
+        #[n(0)]
+        phase: String,
+        /// Whether what the lab had laid for the clock was still there as it was laid.
+        #[n(1)]
+        untouched: bool,
+    },
+    /// A process of an idle phase whose clock is the machine's, as the lab sees it from outside.
+    #[n(74)]
+    NotHastened {
+        /// Phase name of the product file.
+        #[n(0)]
+        phase: String,
+        /// The process.
+        #[n(1)]
+        process: Process,
+        /// The program that it runs.
+        #[n(2)]
+        program: Name,
+    },
 }
 
 /// How a command or process ended.

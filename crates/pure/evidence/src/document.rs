@@ -140,7 +140,8 @@ pub struct Campaign {
     pub choices: Vec<Choice>,
     /// Every other argument of the assay that the evidence depends on, such as the bait's size.
     pub bait_files: u32,
-    /// How much faster the clock of the idle phase ran; 1 where it did not.
+    /// How much faster the clock of an idle phase was to run while no flow is open; 1 where it could
+    /// not. How it ran stands in the lab's log.
     pub idle_speed: u32,
     /// Version of what makes the bait from its seed: another one makes other bytes.
     pub bait_generator: u32,

@@ -207,7 +207,7 @@ pub(crate) fn may_write(run: &Run, event: &Event, path: &Name) -> bool {
     claims.is_some_and(|claims| covers(&claims.writes, path.as_bytes()))
 }
 
-fn may_execute(run: &Run, event: &Event, path: &Name) -> bool {
+pub(crate) fn may_execute(run: &Run, event: &Event, path: &Name) -> bool {
     let claims = run.claimed.get(run.processes.domain(event));
     run.product.domain_of(path.as_bytes()).is_some()
         || claims.is_some_and(|claims| claims.executes.matches(path.as_bytes()))

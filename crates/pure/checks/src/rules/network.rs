@@ -267,7 +267,7 @@ fn unclaimed(run: &Run, contacts: &Contacts, end: &End, contact: &Contact, draft
     }
 }
 
-fn covers(run: &Run, process: Process, end: &End, contact: &Contact) -> bool {
+pub(super) fn covers(run: &Run, process: Process, end: &End, contact: &Contact) -> bool {
     let image = run.processes.image_at(process, u64::MAX);
     let domain = image.and_then(|image| image.domain.as_ref());
     let Some(domain) = domain.and_then(|name| run.product.domains.get(name)) else { return false };

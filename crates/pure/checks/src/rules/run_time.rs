@@ -1,82 +1,13 @@
-//! T1, U5, D1, P1: idle phases, life without a network, detection, cost.
+//! U5, D1, P1: life without a network, detection, cost.
 
 use std::collections::BTreeSet;
 
 use watchglass_events::{Event, What};
 
 use super::Draft;
-use super::files::{bound, judged};
+use super::files::judged;
 use crate::case::{Case, Run};
-use crate::contacts::{Contacts, reached};
 use crate::results::{CheckResult, Finding, State};
-
-/// T1: what does it do when nobody asks anything of it?
-pub(super) fn t1(case: &Case) -> CheckResult {
-    let mut draft = Draft::new(case, "T1", "Q1", "Triggers and long idle")
-        .reproduce("Look at the events between the marks of the idle phase")
-        .dispute("Show what else the timer that fired serves.")
-        .blind("Statically linked programs are not reached by the hastened clock.")
-        .blind("What a server arms from afar does not happen in an idle phase against the lab's own internet.");
-    let (mut idle, mut whole) = (0_u64, true);
-    for run in judged(case) {
-        for phase in run.product.phases.iter().filter(|phase| phase.lasts.is_some()) {
-            let Some((from, to)) = span(run, &phase.name) else {
-                whole = false;
-                continue;
-            };
-            idle = idle.saturating_add(1);
-            let wanted = phase.lasts.map_or(0, |lasts| lasts.as_nanos());
-            let lived =
-                u128::from(to.saturating_sub(from)).saturating_mul(case.campaign.idle_speed.into());
-            whole &= lived >= wanted;
-            beacons(run, &phase.name, from, to, &mut draft);
-        }
-    }
-    if draft.breaks() > 0 {
-        return draft
-            .result(State::Broken, "It contacts the network while idle, beyond its claims.");
-    }
-    if idle == 0 {
-        return draft.result(State::NotTested, "The product file has no idle phase that ran.");
-    }
-    if !whole {
-        let reason = "Nothing was seen while idle, but the idle phase was shorter than the product file asks for.";
-        return draft.result(State::Inconclusive, reason);
-    }
-    draft.result(State::Kept, format!("{idle} idle phases ran in full, and nothing was sent."))
-}
-
-fn span(run: &Run, phase: &str) -> Option<(u64, u64)> {
-    let steps = run.processes.steps().iter().filter(|step| step.phase == phase);
-    let step = steps.max_by_key(|step| step.number)?;
-    (step.to_ns != u64::MAX).then_some((step.from_ns, step.to_ns))
-}
-
-fn beacons(run: &Run, phase: &str, from: u64, to: u64, draft: &mut Draft) {
-    let contacts = Contacts::of(run);
-    let (mut peers, mut told) = (std::collections::BTreeMap::new(), BTreeSet::new());
-    for event in bound(run) {
-        let Some((end, _)) = reached(event, &mut peers) else { continue };
-        if event.at_ns < from || event.at_ns > to || !told.insert(end) {
-            continue;
-        }
-        let host = contacts.shown(&end);
-        let domain = run.processes.domain(event).and_then(|name| run.product.domains.get(name));
-        let claimed = domain.is_some_and(watchglass_claims::Domain::has_network);
-        draft.find(Finding {
-            text: format!(
-                "{} reaches {host} in phase {phase} of run {}",
-                run.processes.program(event),
-                run.plan.name
-            ),
-            breaks: !claimed,
-            destination: Some(host),
-            program: Some(run.processes.program(event)),
-            file: None,
-            evidence: vec![run.sensed(event)],
-        });
-    }
-}
 
 /// U5: does it protect without its maker?
 pub(super) fn u5(case: &Case) -> CheckResult {

@@ -6,7 +6,7 @@
 use watchglass_events::Source;
 
 use super::instrument::{self, Trust};
-use super::{files, identity, network, payload, run_time};
+use super::{files, identity, idle, network, payload, run_time};
 use crate::case::Case;
 use crate::results::CheckResult;
 
@@ -99,7 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "N2", rests_on: CONTENT, judge: |case, _| network::n2(case) },
     Check { id: "N3", rests_on: CONTENT, judge: |case, _| payload::n3(case) },
     Check { id: "N7", rests_on: CONTENT, judge: |case, _| payload::n7(case) },
-    Check { id: "T1", rests_on: FLOWS, judge: |case, _| run_time::t1(case) },
+    Check { id: "T1", rests_on: FLOWS, judge: |case, _| idle::t1(case) },
     Check { id: "W1", rests_on: DISK, judge: |case, _| files::w1(case) },
     Check { id: "X1", rests_on: PROCESSES, judge: |case, _| files::x1(case) },
     Check { id: "R2", rests_on: PROCESSES, judge: |case, _| files::r2(case) },

@@ -30,6 +30,7 @@ fn main() {
     keep("event_log/whole", &log);
     keep("event_log/cut_off", &log[..log.len() - 7]);
     keep("event_log/length_over_limit", b"WGEVENT1\0\xff\xff\xff\xff");
+    recheck();
 }
 
 fn log() -> Vec<u8> {
@@ -62,11 +63,49 @@ fn campaign() -> Campaign {
         choices: Vec::new(),
         bait_files: 100,
         idle_speed: 1000,
+        bait_generator: 1,
     }
 }
 
+/// Run A1 of the golden bundle, as a bundle of its own, and first inputs that change it.
+fn recheck() {
+    let golden = here("../crates/app/recheck/tests/data/golden");
+    let campaign = std::fs::read(golden.join("campaign.json")).unwrap();
+    let mut campaign: Campaign = watchglass_evidence::parse_document(&campaign).unwrap();
+    campaign.runs.truncate(1);
+    let names = ["campaign.json", "environment.json", "inventory.jsonl", "product.toml"];
+    let logs = ["gate.log", "lab.log", "overlay.log", "packets.pcapng", "sensor.log"];
+    let names =
+        names.map(str::to_owned).into_iter().chain(logs.map(|log| format!("runs/A1/{log}")));
+    let (mut base, mut numbers) = (Vec::new(), Vec::new());
+    for (number, name) in (0_u8..).zip(names) {
+        let bytes = match name.as_str() {
+            "campaign.json" => to_canonical(&campaign).unwrap(),
+            name => std::fs::read(golden.join(name)).unwrap(),
+        };
+        base.push(u8::try_from(name.len()).unwrap());
+        base.extend(name.as_bytes());
+        base.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+        base.extend(&bytes);
+        let mut input = vec![number];
+        input.extend(u16::try_from(bytes.len()).unwrap().to_le_bytes());
+        input.extend(&bytes);
+        numbers.push((name.replace(['/', '.'], "_"), input));
+    }
+    std::fs::create_dir_all(here("data")).unwrap();
+    std::fs::write(here("data/base.parts"), base).unwrap();
+    keep("recheck/unchanged", b"");
+    for (name, input) in numbers.into_iter().filter(|(_, input)| input.len() < 16 << 10) {
+        keep(&format!("recheck/{name}"), &input);
+    }
+}
+
+fn here(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
 fn keep(name: &str, bytes: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let path = here("corpus").join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
 }

@@ -4,11 +4,15 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use watchglass_bytes::Reader;
+use watchglass_checks::results::Results;
+use watchglass_checks::{Case, derive};
 use watchglass_events::log::{self, LogWriter};
 use watchglass_evidence::{
-    Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, PartName,
+    Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, Part, PartName,
     PublicKey, REPORT, RESULTS, Statement, Subject, UnverifiedBundle, parse_document, parse_lines,
     to_canonical,
 };
@@ -23,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("documents", documents),
     ("envelope", envelope),
     ("event_log", event_log),
+    ("recheck", recheck),
 ];
 
 /// A bundle from a stranger whose signature is good. The input is the manifest; after its first
@@ -99,12 +104,86 @@ pub fn event_log(data: &[u8]) {
     assert_eq!(again.events, log.events);
 }
 
+/// The whole of recheck: parts that a forger with a good key made, through verifying, deriving and
+/// rendering. The input changes the small honest bundle of `data/base.parts`: a list of parts by
+/// number, each with a length and the bytes that stand in its place.
+///
+/// What is derived once from parts is sealed and must then pass; the same parts must never give two
+/// answers.
+pub fn recheck(data: &[u8]) {
+    let mut parts = base();
+    let mut reader = Reader::new(data);
+    while let Ok(number) = reader.array::<1>("part") {
+        let length = reader.array::<2>("length").map_or(0, |bytes| u16::from_le_bytes(*bytes));
+        let length = usize::from(length).min(usize::try_from(reader.left()).unwrap_or(0));
+        let Ok(bytes) = reader.take("bytes", length) else { break };
+        let number = usize::from(number[0]) % parts.len();
+        if let Some(part) = parts.values_mut().nth(number) {
+            *part = bytes.to_vec();
+        }
+    }
+    let Ok(case) = Case::from_parts(&parts) else { return };
+    let results = derive(&case);
+    let again = derive(&Case::from_parts(&parts).expect("it was a case a moment ago"));
+    let bytes = to_canonical(&results).expect("results are a document");
+    assert_eq!(to_canonical(&again).expect("results are a document"), bytes);
+    let report = watchglass_report::page(&results);
+    assert!(!report.chars().any(|c| c.is_control() && c != '\n'), "the report holds raw controls");
+    let bundle = sealed(&parts, &results, &bytes, report.as_bytes());
+    let rechecked = watchglass_recheck::recheck_files(bundle, &[]).expect("it was just derived");
+    assert_eq!(rechecked.results, results);
+}
+
+/// The parts of the small honest bundle: length of the name (u8), name, length (u32 LE), bytes.
+fn base() -> BTreeMap<PartName, Vec<u8>> {
+    let mut parts = BTreeMap::new();
+    let mut reader = Reader::new(BASE);
+    while reader.left() > 0 {
+        let length = usize::from(reader.array::<1>("name").expect(BASE_HOLDS)[0]);
+        let name = reader.take("name", length).expect(BASE_HOLDS);
+        let name = PartName::parse(std::str::from_utf8(name).expect(BASE_HOLDS));
+        let bytes = u32::from_le_bytes(*reader.array("bytes").expect(BASE_HOLDS));
+        let bytes = reader.take("bytes", usize::try_from(bytes).expect(BASE_HOLDS));
+        parts.insert(name.expect(BASE_HOLDS), bytes.expect(BASE_HOLDS).to_vec());
+    }
+    parts
+}
+
+/// Made by the example `seeds` from the golden bundle: run A1 alone, with the least bait.
+const BASE: &[u8] = include_bytes!("../data/base.parts");
+const BASE_HOLDS: &str = "the base is written by the example `seeds`";
+
+fn sealed(
+    parts: &BTreeMap<PartName, Vec<u8>>,
+    results: &Results,
+    bytes: &[u8],
+    report: &[u8],
+) -> UnverifiedBundle {
+    let listed = parts.iter().map(|(name, bytes)| Part::of(name.clone(), bytes)).collect();
+    let manifest = to_canonical(&Manifest { schema: 1, parts: listed }).expect("a document");
+    let documents = [(MANIFEST, &manifest[..]), (RESULTS, bytes), (REPORT, report)];
+    let subjects = documents.iter().map(|(name, bytes)| Subject::of(name, bytes)).collect();
+    let attributes = watchglass_recheck::attributes(results, bytes);
+    let envelope = to_canonical(&envelope_of(&Statement::new(subjects, attributes)));
+    let envelope = envelope.expect("an envelope is a document");
+    let mut bundle = UnverifiedBundle::default();
+    for (name, bytes) in documents.into_iter().chain([(ENVELOPE, &envelope[..])]) {
+        let name = PartName::parse(name).expect("the layout's own names are names of parts");
+        bundle.insert(name, bytes.to_vec());
+    }
+    parts.iter().for_each(|(name, bytes)| bundle.insert(name.clone(), bytes.clone()));
+    bundle
+}
+
 /// An envelope over these documents with a good signature by a key that everybody knows.
 #[must_use]
 pub fn signed_envelope(documents: &[(&str, &[u8])]) -> Envelope {
     let subjects = documents.iter().map(|(name, bytes)| Subject::of(name, bytes)).collect();
-    let statement = Statement::new(subjects, Vec::new());
-    let payload = to_canonical(&statement).expect("a statement is a document");
+    envelope_of(&Statement::new(subjects, Vec::new()))
+}
+
+fn envelope_of(statement: &Statement) -> Envelope {
+    let payload = to_canonical(statement).expect("a statement is a document");
     let signature = key().sign(&Envelope::to_be_signed(&payload)).to_bytes();
     Envelope::new(&payload, PublicKey::from_bytes(key().verifying_key().to_bytes()), signature)
 }

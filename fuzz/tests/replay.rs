@@ -30,6 +30,11 @@ fn event_log_survives_its_corpus() {
 }
 
 #[test]
+fn recheck_survives_its_corpus() {
+    replay("recheck");
+}
+
+#[test]
 fn every_target_has_its_function_its_file_and_its_corpus() {
     let stems = |folder: &str| -> Vec<String> {
         let stem = |file: PathBuf| file.file_stem().unwrap().to_str().unwrap().to_owned();

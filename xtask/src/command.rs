@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Measure { name: Option<String> },
     /// Fuzzes a parser, or lists the targets.
     Fuzz { target: Option<String>, seconds: u32 },
+    /// Makes the golden bundle again.
+    Golden,
     /// Prints [`USAGE`].
     Help,
 }
@@ -57,6 +59,7 @@ Usage: ./x COMMAND            (or, inside the repository: cargo xtask COMMAND)
   bench [ARGS...]             run the benchmarks; ARGS go to `cargo bench`
   measure [NAME]              take a measurement too long for CI; without NAME: list them
   rooms [--write]             check that code keeps to its room; --write: generate the clippy.toml files
+  golden                      make the golden bundle again, after a check or the report has changed
   fuzz [NAME] [--seconds N]   fuzz one parser for N seconds (60); without NAME: list them
 
 Examples:
@@ -87,6 +90,7 @@ pub(crate) fn read(mut parser: lexopt::Parser) -> Result<Command, Trouble> {
         "test" => test(parser),
         "rooms" => rooms(parser),
         "doctor" => alone(parser, Command::Doctor),
+        "golden" => alone(parser, Command::Golden),
         "measure" => measure(parser),
         "fuzz" => fuzz(parser),
         "help" => Ok(Command::Help),

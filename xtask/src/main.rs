@@ -14,6 +14,7 @@ mod check;
 mod command;
 mod doctor;
 mod fuzz;
+mod golden;
 mod measure;
 mod packages;
 mod place;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<ExitCode, Trouble> {
         Command::Bench { arguments } => bench::run(&place, arguments),
         Command::Measure { name } => measure::run(&place, name.as_deref()),
         Command::Fuzz { target, seconds } => fuzz::run(&place, target.as_deref(), seconds),
+        Command::Golden => golden::run(&place),
         Command::Help => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

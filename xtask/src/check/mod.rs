@@ -3,6 +3,7 @@
 //! Nothing stops at the first failure. The last line of stdout counts what the test runners
 //! counted, plus one for each check that is not a test runner.
 
+mod browser;
 mod deny;
 mod report;
 mod runner;

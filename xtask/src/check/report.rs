@@ -27,7 +27,7 @@ impl Report {
             let (word, Counts { passed, failed }) = (word(outcome), outcome.counts);
             let skipped = outcome.skipped.len();
             let counts = format!("{passed} passed, {failed} failed, {skipped} skipped");
-            let _ = writeln!(text, "{word:8} {name:16} {:7.1} s  {counts}", took.as_secs_f64());
+            let _ = writeln!(text, "{word:8} {name:17} {:7.1} s  {counts}", took.as_secs_f64());
         }
         self.outcomes().flat_map(|outcome| &outcome.remarks).for_each(|remark| {
             let _ = writeln!(text, "{remark}");

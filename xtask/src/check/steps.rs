@@ -1,6 +1,6 @@
 //! The list of checks. To add one, add a row.
 
-use super::{Outcome, deny, self_test};
+use super::{Outcome, browser, deny, self_test};
 use crate::command::{OnSkip, RoomsAct};
 use crate::place::Place;
 use crate::rooms;
@@ -59,6 +59,11 @@ pub(super) const STEPS: &[Step] = &[
         name: "fuzz corpus",
         needs: &[],
         work: Work::Tests(&["--manifest-path", "fuzz/Cargo.toml"]),
+    },
+    Step {
+        name: "report in browser",
+        needs: &["chromium", "node", "npm"],
+        work: Work::Own(browser::check),
     },
 ];
 

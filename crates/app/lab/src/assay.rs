@@ -18,6 +18,7 @@ use watchglass_world::PreparedRoot;
 
 use crate::choose::{self, Chosen, Rights, Unavailable};
 use crate::cli::{Assay, NetworkChoice};
+use crate::environment::Telling;
 use crate::plan::{self, Group, Seeds};
 use crate::progress::Progress;
 use crate::run::{self, Setting};
@@ -170,6 +171,7 @@ fn campaign(
         choices: chosen.choices.clone(),
         bait_files: arguments.bait,
         idle_speed: 1,
+        bait_generator: watchglass_bait::GENERATOR_VERSION,
     })
 }
 
@@ -198,11 +200,9 @@ fn make(
     let campaign = resume(folder, Campaign { idle_speed, ..campaign }, text)?;
     write(folder, "product.toml", text.as_bytes())?;
     write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
-    write(
-        folder,
-        "environment.json",
-        &to_canonical(&environment::environment()).into_diagnostic()?,
-    )?;
+    let telling = if arguments.scrub { Telling::Little } else { Telling::Everything };
+    let environment = environment::environment(telling);
+    write(folder, "environment.json", &to_canonical(&environment).into_diagnostic()?)?;
     let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
@@ -278,6 +278,7 @@ fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> 
         && before.world == campaign.world
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
+        && before.bait_generator == campaign.bait_generator
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
     let recorded = folder.join("runs").exists();
     let same_product =

@@ -81,12 +81,13 @@ impl Canaries {
     /// Lets one go if it is time, and never waits for it: the product must not be kept waiting.
     pub(crate) fn tick(&mut self, cage: &mut Cage<'_>) -> Result<()> {
         if let Some(singing) = &self.singing {
-            let ended = cage.world.outcome(singing.id, Duration::ZERO).into_diagnostic()?;
-            let late = singing.since.elapsed() > canary::LONGEST;
-            if ended.is_none() && !late {
-                return Ok(());
+            // An end is told once.
+            if cage.world.outcome(singing.id, Duration::ZERO).into_diagnostic()?.is_some() {
+                self.singing = None;
+            } else if singing.since.elapsed() > canary::LONGEST {
+                self.settle(cage)?;
             }
-            return self.settle(cage);
+            return Ok(());
         }
         let (phase, since) = self.phase;
         let is_due = |due: &Due| due.phase == phase && due.after <= since.elapsed();
@@ -128,8 +129,7 @@ impl Canaries {
         let token = token()?;
         let (stdout, heard) = Listener::pipe()?;
         let (stderr, complaint) = Listener::pipe()?;
-        let program =
-            std::fs::File::open("/proc/self/exe").into_diagnostic().context("/proc/self/exe")?;
+        let program = canary::program().into_diagnostic().context("copying the canary")?;
         let libraries = self.libraries.clone().unwrap_or_default();
         let fixed = ["canary".into(), canary::ROLE.into(), token.clone().into()];
         let spawn = Spawn {

@@ -60,7 +60,7 @@ pub(crate) struct Assay {
     #[arg(long)]
     pub(crate) seed: Option<String>,
     /// About how many bait files to plant
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(..=i64::from(watchglass_checks::MAX_BAIT_FILES)))]
     pub(crate) bait: u32,
     /// Runs to make, of A1, A2, B, C, S; all that the product file has a use for unless given
     #[arg(long, value_delimiter = ',')]
@@ -85,6 +85,12 @@ pub(crate) struct Assay {
     /// Folder for the lab's own state: the signing key and what a crashed lab left
     #[arg(long)]
     pub(crate) state: Option<PathBuf>,
+    /// Most that the bundle may grow to, in MiB; a run that would go beyond its share is stopped
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..=MAX_BUNDLE_MIB))]
+    pub(crate) max_mib: u64,
+    /// Keep the kernel's build, processors and memory of this machine out of the bundle
+    #[arg(long)]
+    pub(crate) scrub: bool,
     /// Print what would be done, with its cost, and end
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -120,6 +126,8 @@ impl Assay {
         Duration::from_secs(self.idle_seconds.unwrap_or(otherwise))
     }
 }
+/// Nobody reads a larger bundle.
+const MAX_BUNDLE_MIB: u64 = watchglass_evidence::MAX_TOTAL_BYTES >> 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NetworkChoice {

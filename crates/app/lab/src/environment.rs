@@ -9,8 +9,29 @@ use watchglass_evidence::{Environment, Tool};
 const TOOLS: &[(&str, &str)] =
     &[("mmdebstrap", "/usr/bin/mmdebstrap"), ("nft", "/usr/sbin/nft"), ("ip", "/usr/sbin/ip")];
 
+/// How much is told of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Everything but its name.
+    Everything,
+    /// What evidence depends on: the kernel's version without its build, and the tools. Zero
+    /// processors and bytes of memory mean that they are not told.
+    Little,
+}
+
 /// Describes this machine without naming it.
-pub(crate) fn environment() -> Environment {
+pub(crate) fn environment(telling: Telling) -> Environment {
+    let mut environment = everything();
+    if telling == Telling::Little {
+        let numbers = environment.kernel.splitn(3, ['.', '-']).take(2);
+        environment.kernel = numbers.collect::<Vec<_>>().join(".");
+        environment.processors = 0;
+        environment.memory_bytes = 0;
+    }
+    environment
+}
+
+fn everything() -> Environment {
     let system = rustix::system::uname();
     let memory = rustix::system::sysinfo();
     let text = |name: &std::ffi::CStr| name.to_string_lossy().into_owned();

@@ -24,6 +24,7 @@ mod probe;
 mod progress;
 mod real;
 mod recording;
+mod room;
 mod run;
 mod scenario;
 mod self_test;

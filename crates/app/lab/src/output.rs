@@ -9,8 +9,7 @@ use watchglass_checks::Case;
 use watchglass_checks::results::Results;
 use watchglass_claims::{Product, render_problems};
 use watchglass_evidence::{
-    Attribute, ENVELOPE, MANIFEST, Manifest, Part, PartName, REPORT, RESULTS, Statement, Subject,
-    to_canonical,
+    ENVELOPE, MANIFEST, Manifest, Part, PartName, REPORT, RESULTS, Statement, Subject, to_canonical,
 };
 use watchglass_store::{SigningKey, write_file};
 
@@ -33,7 +32,8 @@ pub(crate) fn seal(folder: &Path, key: &SigningKey) -> Result<Results> {
         (REPORT, watchglass_report::page(&results).into_bytes()),
     ];
     let subjects = documents.iter().map(|(name, bytes)| Subject::of(name, bytes)).collect();
-    let statement = Statement::new(subjects, attributes(&results, &documents[1].1));
+    let statement =
+        Statement::new(subjects, watchglass_recheck::attributes(&results, &documents[1].1));
     let envelope = key.sign(&to_canonical(&statement).into_diagnostic()?);
     for (name, bytes) in &documents {
         write_file(&folder.join(name), bytes).into_diagnostic()?;
@@ -41,14 +41,6 @@ pub(crate) fn seal(folder: &Path, key: &SigningKey) -> Result<Results> {
     let envelope = to_canonical(&envelope).into_diagnostic()?;
     write_file(&folder.join(ENVELOPE), &envelope).into_diagnostic()?;
     Ok(results)
-}
-
-fn attributes(results: &Results, bytes: &[u8]) -> Vec<Attribute> {
-    let attribute = |check: &watchglass_checks::results::CheckResult| Attribute {
-        attribute: format!("{}: {}", check.id, check.state),
-        evidence: Subject::of(RESULTS, bytes),
-    };
-    results.checks.iter().map(attribute).collect()
 }
 
 /// The files of a bundle that the lab wrote itself a moment ago, or that was checked.

@@ -248,7 +248,7 @@ impl Stage<'_> {
                 clock.keep(self.world, self.log)?;
             }
             (self.tick)(self.sensor.recorded());
-            // A canary's own flow would make the hastened clock slow: it sings when the phase is over.
+            // A canary's own flow would bring a hastened clock to a halt.
             if self.clock.is_none() {
                 self.canaries.tick(&mut cage(self.world, self.sensor, self.log))?;
             }

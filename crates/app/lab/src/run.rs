@@ -26,6 +26,7 @@ use crate::furnish::Furniture;
 use crate::phase::Stage;
 use crate::progress::Progress;
 use crate::recording::{LabLog, create, log, now_ns};
+use crate::room::Room;
 use crate::specimens::{self, OwnProduct};
 use crate::{in_place, probe, real, scenario};
 
@@ -191,8 +192,9 @@ struct Recorders {
 fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Result<()> {
     let folder = setting.folder.join("runs").join(&run.name);
     watchglass_store::fresh_folder(&folder).into_diagnostic()?;
+    let room = room(setting, run, &folder);
     let lab = LabLog::create(&folder)?;
-    let (internet, turn) = internet(setting, place, run, &folder)?;
+    let (internet, turn) = internet(setting, place, run, &room, &folder)?;
     let sensor = sensor(setting, place, in_place::of(&place.world, turn)?, &folder)?;
     let mut recorders = Recorders { lab, sensor, internet };
     let unix_seconds = u64::try_from(unix_seconds()?).unwrap_or(0);
@@ -201,7 +203,7 @@ fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Res
     for lack in place.world.lacks() {
         recorders.lab.note(format!("The world has {lack}."))?;
     }
-    let played = play(setting, place, run, &mut recorders);
+    let played = play(setting, place, run, &room, &mut recorders);
     if let Err(error) = &played {
         recorders.lab.note(format!("The lab could not go on: {error}."))?;
     }
@@ -209,10 +211,17 @@ fn record(setting: &mut Setting<'_>, place: &mut Place, run: &PlannedRun) -> Res
     played.and(closed)
 }
 
+/// What a run may write, with the runs after it in mind.
+fn room(setting: &Setting<'_>, run: &PlannedRun, folder: &Path) -> Room {
+    let later = setting.campaign.runs.iter().skip_while(|other| other.name != run.name).skip(1);
+    Room::of_run(setting.folder, folder, setting.arguments.max_mib << 20, later.count())
+}
+
 fn play(
     setting: &mut Setting<'_>,
     place: &mut Place,
     run: &PlannedRun,
+    room: &Room,
     recorders: &mut Recorders,
 ) -> Result<()> {
     let mut canaries = Canaries::draw(run, setting.chosen, &place.tls_libraries)?;
@@ -231,7 +240,7 @@ fn play(
             idle: setting.arguments.idle(setting.hastener.is_some()),
             hastener: setting.hastener,
             clock: None,
-            is_cancelled: &|| cancelled.load(Ordering::Relaxed),
+            is_cancelled: &|| cancelled.load(Ordering::Relaxed) || room.is_full(),
             tick: &mut |events| {
                 progress.tick(&|| format!("run {name}: phase {}, {events} events", phase.name));
             },
@@ -241,6 +250,10 @@ fn play(
         stage.play(phase)?;
         if cancelled.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if room.is_full() {
+            recorders.lab.note(room.in_words())?;
+            break;
         }
     }
     canaries.sing(&mut cage(place, recorders))
@@ -294,6 +307,7 @@ fn internet(
     setting: &Setting<'_>,
     place: &Place,
     run: &PlannedRun,
+    room: &Room,
     folder: &Path,
 ) -> Result<(FakeInternet, Option<Turn>)> {
     let addresses = Addresses { subject_mac: mac(&place.identity)?, ..Addresses::default() };
@@ -307,7 +321,7 @@ fn internet(
         scenario: scenario::scenario(setting.arguments, place.update_server.clone())?,
         authority: place.authority.clone(),
         addresses,
-        limits: real::limits(setting.arguments.network),
+        limits: room.limits(real::limits(setting.arguments.network)),
         clock_offset_seconds: 0,
     };
     let recordings = blind::recordings(setting.arguments, folder)?;

@@ -124,6 +124,8 @@ fn canaries_sang_before_between_and_after(bundle: &Path) {
         let started = rows(|what| matches!(what, What::StepStarted { .. }));
         let ended = rows(|what| matches!(what, What::StepEnded { .. }));
         assert!((3..=5).contains(&canaries.len()), "run {run}: {}", canaries.len());
+        let late = |what: &What| matches!(what, What::Noted { text } if text.contains("canary"));
+        assert!(!log.events.iter().any(|event| late(&event.what)), "run {run}: a late canary");
         assert!(canaries.first() < started.first() && canaries.last() > ended.last());
         assert!(canaries[1..canaries.len() - 1].iter().all(|row| Some(row) > started.first()));
     }

@@ -5,12 +5,19 @@
 //! answer depends on the bundle's bytes and on the keys that the reader pinned, on nothing else.
 #![forbid(unsafe_code)]
 
+mod pins;
+
 use std::path::Path;
 
+pub use pins::{PinError, Pins};
+
 use thiserror::Error;
-use watchglass_checks::results::{Results, State};
+use watchglass_checks::results::{CheckResult, Results, State};
 use watchglass_checks::{Case, CaseError};
-use watchglass_evidence::{BundleError, DocumentError, PublicKey, SignedBy, to_canonical};
+use watchglass_evidence::{
+    Attribute, BundleError, DocumentError, PublicKey, RESULTS, SignedBy, Subject, UnverifiedBundle,
+    to_canonical,
+};
 use watchglass_store::StoreError;
 
 /// What a bundle says when it is checked again, and who says so.
@@ -52,6 +59,9 @@ pub enum RecheckError {
         /// What follows from the evidence.
         derived: String,
     },
+    /// Its envelope says something else of the checks than its results.
+    #[error("envelope.json: its attributes are not those that follow from the evidence")]
+    Attributes,
 }
 
 /// Reads, verifies and derives again.
@@ -59,11 +69,38 @@ pub enum RecheckError {
 /// # Errors
 /// A [`RecheckError`] that names the file. A verdict of *broken* is no error.
 pub fn recheck(folder: &Path, pinned: &[PublicKey]) -> Result<Rechecked, RecheckError> {
-    let bundle = watchglass_store::read_bundle(folder)?.verify(pinned)?;
+    recheck_files(watchglass_store::read_bundle(folder)?, pinned)
+}
+
+/// Verifies and derives again what was read already.
+///
+/// # Errors
+/// As [`recheck`].
+pub fn recheck_files(
+    files: UnverifiedBundle,
+    pinned: &[PublicKey],
+) -> Result<Rechecked, RecheckError> {
+    let bundle = files.verify(pinned)?;
     let results = watchglass_checks::derive(&Case::open(&bundle)?);
-    same("results.json", bundle.results(), &to_canonical(&results)?)?;
+    let derived = to_canonical(&results)?;
+    same("results.json", bundle.results(), &derived)?;
     same("report.html", bundle.report(), watchglass_report::page(&results).as_bytes())?;
+    if bundle.statement().predicate.attributes != attributes(&results, &derived) {
+        return Err(RecheckError::Attributes);
+    }
     Ok(Rechecked { results, signed_by: bundle.signed_by() })
+}
+
+/// What the envelope says of each check, for tools that read SCAI and not our results. `bytes` are
+/// those of `results.json`.
+#[must_use]
+pub fn attributes(results: &Results, bytes: &[u8]) -> Vec<Attribute> {
+    let evidence = Subject::of(RESULTS, bytes);
+    let attribute = |check: &CheckResult| Attribute {
+        attribute: format!("{}: {}", check.id, check.state),
+        evidence: evidence.clone(),
+    };
+    results.checks.iter().map(attribute).collect()
 }
 
 fn same(name: &'static str, found: &[u8], derived: &[u8]) -> Result<(), RecheckError> {
@@ -93,11 +130,14 @@ pub fn exit_code(state: State) -> u8 {
 
 /// Whose key it is, in one sentence.
 #[must_use]
-pub fn whose_key(signed_by: SignedBy) -> String {
+pub fn whose_key(signed_by: SignedBy, pins: &Pins) -> String {
     match signed_by {
-        SignedBy::Pinned(key) => format!("signed by {key}, which you pinned"),
+        SignedBy::Pinned(key) => match pins.name(key) {
+            Some(name) => format!("signed by {name} with {key}, which you pinned"),
+            None => format!("signed by {key}, which you pinned"),
+        },
         SignedBy::Unknown(key) => format!(
-            "signed by {key}, which nobody vouches for here; pin it with --key once you know whose it is"
+            "signed by {key}, which nobody vouches for here; pin it with --key or --keys once you know whose it is"
         ),
     }
 }

@@ -123,8 +123,11 @@ fn record(
         let is_over = ends_at.is_some_and(|end| Instant::now() > end);
         if was_stopping && (count == 0 || is_over) {
             let taken = writer.kept() + writer.refused();
-            let seen = ring.totals()?.seen;
-            return writer.finish(seen.saturating_sub(taken));
+            let missing = ring.totals()?.seen.saturating_sub(taken);
+            // A frame that came after the last look is not lost: it is there at the next one.
+            if missing == 0 || is_over {
+                return writer.finish(missing);
+            }
         }
     }
 }

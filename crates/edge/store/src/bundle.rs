@@ -6,14 +6,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2};
-use watchglass_evidence::{MAX_PART_BYTES, MAX_PARTS, MAX_TOTAL_BYTES, PartName, UnverifiedBundle};
+use watchglass_evidence::{
+    ENVELOPE, MANIFEST, MAX_PARTS, MAX_TOTAL_BYTES, PartName, REPORT, RESULTS, UnverifiedBundle,
+};
 
 use crate::{Escape as _, StoreError};
 
 /// Reads every file of a bundle.
 ///
 /// Nothing outside `folder` is opened: links are refused, and so is anything that is no plain file
-/// or folder. A FIFO cannot make it wait.
+/// or folder. A FIFO cannot make it wait, and a size is looked at before a byte is read.
 ///
 /// # Errors
 /// [`StoreError`], which names the path.
@@ -21,14 +23,15 @@ pub fn read_bundle(folder: &Path) -> Result<UnverifiedBundle, StoreError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty())
         .map_err(|error| StoreError::io("open", folder)(error.into()))?;
-    let mut reading = Reading { bundle: UnverifiedBundle::default(), files: 0, bytes: 0 };
+    let mut reading = Reading { bundle: UnverifiedBundle::default(), entries: 0, bytes: 0 };
     reading.folder(&root, "")?;
     Ok(reading.bundle)
 }
 
 struct Reading {
     bundle: UnverifiedBundle,
-    files: usize,
+    /// Files and folders: empty folders cost time as well.
+    entries: usize,
     bytes: u64,
 }
 
@@ -48,12 +51,10 @@ impl Reading {
             if name == b"." || name == b".." {
                 continue;
             }
-            if names.len() >= MAX_PARTS {
-                return Err(StoreError::TooLarge {
-                    path: shown(),
-                    limit: MAX_PARTS as u64,
-                    unit: "files",
-                });
+            self.entries += 1;
+            if self.entries > MAX_PARTS {
+                let (limit, unit) = (MAX_PARTS as u64, "files and folders");
+                return Err(StoreError::TooLarge { path: shown(), limit, unit });
             }
             names.push(name.to_vec());
         }
@@ -92,32 +93,44 @@ impl Reading {
         if FileType::from_raw_mode(now.st_mode) != FileType::RegularFile {
             return stray("a special file");
         }
-        self.file(File::from(opened), part)
+        let size = u64::try_from(now.st_size).unwrap_or(u64::MAX);
+        self.file(File::from(opened), part, size)
     }
 
-    fn file(&mut self, file: File, name: PartName) -> Result<(), StoreError> {
-        self.files += 1;
+    fn file(&mut self, file: File, name: PartName, size: u64) -> Result<(), StoreError> {
+        let limit = largest(name.as_str()).min(MAX_TOTAL_BYTES - self.bytes);
         let path = || name.as_str().to_owned();
-        if self.files > MAX_PARTS {
-            return Err(StoreError::TooLarge {
-                path: path(),
-                limit: MAX_PARTS as u64,
-                unit: "files",
-            });
+        let too_large = || StoreError::TooLarge { path: path(), limit, unit: "bytes" };
+        if size > limit {
+            return Err(too_large());
         }
         let mut bytes = Vec::new();
-        let limit = MAX_PART_BYTES.min(MAX_TOTAL_BYTES - self.bytes);
+        // It can grow while it is read.
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(StoreError::io("read", name.as_str().as_ref()))?;
         if bytes.len() as u64 > limit {
-            return Err(StoreError::TooLarge { path: path(), limit, unit: "bytes" });
+            return Err(too_large());
         }
         self.bytes += bytes.len() as u64;
         self.bundle.insert(name, bytes);
         Ok(())
     }
 }
+
+/// Largest file of a name in bytes.
+fn largest(name: &str) -> u64 {
+    match name {
+        ENVELOPE | MANIFEST => MAX_SIGNED_BYTES,
+        RESULTS | REPORT => MAX_DERIVED_BYTES,
+        _ => MAX_TOTAL_BYTES,
+    }
+}
+
+/// The parsers of envelope and manifest take no more.
+const MAX_SIGNED_BYTES: u64 = 4 << 20;
+/// Lists in the results are bounded; those of a large campaign come to a few MiB.
+const MAX_DERIVED_BYTES: u64 = 64 << 20;
 
 /// Writes a whole file: under a temporary name, synced, then renamed, so that the final name never
 /// stands for a half-written file.
@@ -201,6 +214,30 @@ mod tests {
             rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).unwrap();
         };
         refuses(fifo, "special file");
+    }
+
+    #[test]
+    fn refuses_sizes_over_the_limit_without_reading_them() {
+        let sparse = |name: &'static str, bytes| {
+            move |folder: &Path| File::create(folder.join(name)).unwrap().set_len(bytes).unwrap()
+        };
+        let before = std::time::Instant::now();
+        refuses(sparse("a.log", 1 << 42), "a.log: over the limit of 1073741824 bytes");
+        refuses(sparse("envelope.json", 5 << 20), "envelope.json: over the limit of 4194304 bytes");
+        refuses(sparse("report.html", 65 << 20), "report.html: over the limit");
+        assert!(before.elapsed() < std::time::Duration::from_secs(2), "it was read");
+    }
+
+    #[test]
+    fn refuses_more_files_and_folders_than_any_bundle_has() {
+        let many = |folder: &Path| {
+            for number in 0..70 {
+                for inner in 0..70 {
+                    std::fs::create_dir_all(folder.join(format!("{number}/{inner}"))).unwrap();
+                }
+            }
+        };
+        refuses(many, "over the limit of 4096 files and folders");
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(crate) struct Hit {
     pub(crate) what: String,
     /// The file it comes from.
     pub(crate) file: Option<String>,
+    /// Whether it is content of the file, as opposed to its name or digest.
+    pub(crate) is_content: bool,
     /// The transforms it was found under, in words; nothing for none.
     pub(crate) transforms: String,
 }
@@ -85,7 +87,7 @@ pub(crate) struct Search {
 impl Planted {
     /// Makes the bait of a run again.
     pub(crate) fn of(plan: &PlannedRun, campaign: &Campaign) -> Option<Self> {
-        let (identity, bait) = plant(&plan.seed, campaign.bait_files.min(MAX_FILES))?;
+        let (identity, bait) = plant(&plan.seed, campaign.bait_files)?;
         let home = home_of(&identity);
         let mut needles = bait.needles();
         let next = u32::try_from(needles.len()).ok()?;
@@ -140,6 +142,7 @@ impl Planted {
                 hit.transforms.iter().map(|transform| format!("{transform:?}")).collect();
             Some(Hit {
                 what: words(needle, file.as_deref()),
+                is_content: needle.kind == NeedleKind::Mark,
                 file,
                 transforms: transforms.join(", "),
             })
@@ -148,9 +151,6 @@ impl Planted {
         Search { hits, exhausted: found.exhausted.is_some() }
     }
 }
-
-/// More bait than this would make a stranger's bundle slow to check.
-const MAX_FILES: u32 = 20_000;
 
 fn words(needle: &Needle, file: Option<&str>) -> String {
     let place = Name::from(needle.place.as_str());

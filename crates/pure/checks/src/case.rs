@@ -99,6 +99,25 @@ pub enum CaseError {
     /// The product file does not parse.
     #[error("product.toml: {0}")]
     Product(String),
+    /// A run's folder holds another run.
+    #[error("runs/{planned}/lab.log is the log of run {found}")]
+    OtherRun {
+        /// The run that was planned.
+        planned: String,
+        /// The run that is there, safe to print.
+        found: String,
+    },
+    /// The bait cannot be made again: its generator is another than this program's.
+    #[error(
+        "campaign.json: its bait was made by version {found} of the generator, this program has \
+         version {own}; check it with a watchglass-recheck of that version"
+    )]
+    Generator {
+        /// The version that made it.
+        found: u32,
+        /// The version here.
+        own: u32,
+    },
     /// The campaign contradicts itself.
     #[error("campaign.json: {0}")]
     Campaign(String),
@@ -124,6 +143,7 @@ impl Case {
         let text = parts.get("product.toml")?;
         let product = product(text)?;
         let campaign: Campaign = parts.document("campaign.json")?;
+        sensible(&campaign)?;
         let environment = parts.document("environment.json")?;
         let inventory_bytes = parts.get("inventory.jsonl")?;
         let inventory: Vec<InventoryFile> = parse_lines(inventory_bytes)
@@ -169,6 +189,34 @@ fn brought(inventory: &[InventoryFile]) -> HashSet<&str> {
     paths.collect()
 }
 
+/// What can be told of a campaign before its runs are read, which takes time and memory for each.
+fn sensible(campaign: &Campaign) -> Result<(), CaseError> {
+    let (found, own) = (campaign.bait_generator, watchglass_bait::GENERATOR_VERSION);
+    if found != own {
+        return Err(CaseError::Generator { found, own });
+    }
+    if campaign.bait_files > MAX_BAIT_FILES {
+        let error = format!("{} bait files, limit {MAX_BAIT_FILES}", campaign.bait_files);
+        return Err(CaseError::Campaign(error));
+    }
+    if campaign.runs.len() > MAX_RUNS {
+        return Err(CaseError::Campaign(format!("{} runs, limit {MAX_RUNS}", campaign.runs.len())));
+    }
+    let mut names = std::collections::BTreeSet::new();
+    match campaign.runs.iter().find(|run| !names.insert(&run.name)) {
+        Some(twice) => {
+            let name = watchglass_events::printable(&twice.name);
+            Err(CaseError::Campaign(format!("run {name} is planned twice")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A campaign has five runs, or ten for statistics.
+const MAX_RUNS: usize = 16;
+/// More bait than this would make a stranger's bundle slow to check.
+pub const MAX_BAIT_FILES: u32 = 20_000;
+
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 
 impl Parts<'_> {
@@ -205,6 +253,7 @@ impl Parts<'_> {
         let filled =
             product.fill(&planted.values).map_err(|error| contradicts(error.to_string()))?;
         let lab = self.log(name, "lab.log")?;
+        is_of(name, &lab)?;
         let mut sensor = self.log(name, "sensor.log")?;
         sensor.events.sort_by_key(|event| (event.at_ns, event.seq));
         let clocks = Clocks::of(&lab.events, &sensor.events);
@@ -231,6 +280,18 @@ impl Parts<'_> {
         let bytes = self.get(&part)?;
         Link::read(bytes).map_err(|reason| CaseError::Capture { part, reason })
     }
+}
+
+/// A log that broke off before it says of which run it is counts as broken off, not as false.
+fn is_of(planned: &str, lab: &Log) -> Result<(), CaseError> {
+    let other = lab.events.iter().find_map(|event| match &event.what {
+        What::RunStarted { run, .. } if run != planned => Some(watchglass_events::printable(run)),
+        _ => None,
+    });
+    other.map_or(Ok(()), |found| {
+        let (planned, found) = (planned.to_owned(), found.into_owned());
+        Err(CaseError::OtherRun { planned, found })
+    })
 }
 
 fn product(text: &[u8]) -> Result<Product, CaseError> {

@@ -1,5 +1,6 @@
 //! From evidence to the verdict document.
 
+use serde_json::Value;
 use watchglass_evidence::{InventoryFile, Network, WorldKind};
 
 use crate::case::{Case, Run};
@@ -16,7 +17,7 @@ pub fn derive(case: &Case) -> Results {
     let questions = questions(&checks);
     let verdict = verdict(case, &checks, &claims);
     let blind = blind(case, &checks);
-    Results {
+    printable(Results {
         schema: SCHEMA,
         subject: subject(case),
         verdict,
@@ -26,8 +27,26 @@ pub fn derive(case: &Case) -> Results {
         seen: seen::seen(case),
         blind,
         made: made(case),
-    }
+    })
 }
+
+/// Names come as codes already. What else is text in a bundle, such as the product's name or the
+/// kernel's, is a stranger's as well.
+fn printable(results: Results) -> Results {
+    let mut document = serde_json::to_value(&results).expect(DOCUMENT);
+    let mut values = vec![&mut document];
+    while let Some(value) = values.pop() {
+        match value {
+            Value::String(text) => *text = watchglass_events::printable(text).into_owned(),
+            Value::Array(list) => values.extend(list),
+            Value::Object(fields) => values.extend(fields.values_mut()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    serde_json::from_value(document).expect(DOCUMENT)
+}
+
+const DOCUMENT: &str = "results have no maps with keys of their own, and text stays text";
 
 /// The questions of the NCSC with ours beside them: identifier, words.
 const QUESTIONS: &[(&str, &str)] = &[

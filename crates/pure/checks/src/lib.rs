@@ -44,6 +44,6 @@ mod tests;
 mod wire;
 
 pub use bait::{SAMPLES_FOLDER, home_of, plant, values_of};
-pub use case::{Case, CaseError};
+pub use case::{Case, CaseError, MAX_BAIT_FILES};
 pub use derive::{derive, grade};
 pub use rules::rests_on;

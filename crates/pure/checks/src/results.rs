@@ -342,6 +342,9 @@ pub struct WitnessPath {
     pub bait: Vec<String>,
     /// Whether it is certain that content went along, as opposed to possible.
     pub content_seen: bool,
+    /// What of the files' content was found in the bytes that reached the destination, and under
+    /// which transforms.
+    pub content: Vec<String>,
     /// Why the path is refuted, if every byte on it is explained.
     pub refuted: Option<String>,
     /// Rows that show it.

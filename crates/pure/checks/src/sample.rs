@@ -279,6 +279,7 @@ fn campaign(scene: Scene) -> Campaign {
         choices: Vec::new(),
         bait_files: FILES,
         idle_speed: if scene.whole { IDLE_RATE } else { 1 },
+        bait_generator: watchglass_bait::GENERATOR_VERSION,
     }
 }
 
@@ -366,7 +367,15 @@ fn lab(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
     sources.push(Source::Lab);
     for of in sources {
         let lost = if of == sample.lost_by { sample.lost } else { 0 };
-        let (emitted, received) = (100, 100 - lost);
+        // The gate and the overlay give what is in their logs; the others sum up.
+        let logged =
+            |log: Vec<u8>| watchglass_events::log::parse(&log).expect("a log").events.len();
+        let emitted = match of {
+            Source::Gate => logged(gate(run, sample)) as u64 + lost,
+            Source::Overlay => logged(overlay(sample)) as u64 + lost,
+            _ => 100,
+        };
+        let received = emitted - lost;
         mark(999, What::SourceEnded { of, emitted, received, lost, blind: Vec::new() });
     }
     log.finish().expect("memory")

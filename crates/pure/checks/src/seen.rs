@@ -75,7 +75,8 @@ fn programs(run: &Run) -> Vec<Program> {
     }
     let contacts = Contacts::of(run);
     for (end, contact) in contacts.of_subject() {
-        for process in contact.processes.keys() {
+        for process in contact.processes.keys().filter(|process| run.processes.is_bound(**process))
+        {
             let Some(image) = run.processes.image_at(*process, u64::MAX) else { continue };
             let seeing = by_path.entry(image.path.to_string()).or_default();
             seeing.contacts.insert(contacts.shown(end));
@@ -331,7 +332,8 @@ fn witness(run: &Run, contacts: &Contacts, found: &rules::Witness) -> WitnessPat
         nodes: nodes.map(|node| shown(run, contacts, node)).collect(),
         steps: path.edges.iter().map(|edge| edge.verb.to_owned()).collect(),
         bait: found.bait.iter().map(ToString::to_string).collect(),
-        content_seen: false,
+        content_seen: !found.content.is_empty(),
+        content: found.content.clone(),
         refuted: found.unexplained.is_none().then(|| REFUTED.to_owned()),
         evidence: path.edges.iter().map(|edge| run.row("sensor.log", edge.row)).collect(),
     }
@@ -361,7 +363,7 @@ fn residue(case: &Case, run: &Run) -> Vec<ResidueRow> {
             writers.entry(path.clone()).or_default().insert(run.processes.program(event));
         }
     }
-    let set_up = rules::made_by_set_up(run);
+    let set_up = rules::made_by_set_up(case, run);
     let rows = run.overlay.events.iter().filter_map(|event| {
         let What::Differs { path, change, kind, bytes, .. } = &event.what else { return None };
         if case.is_canary_file(&event.what) {
@@ -462,7 +464,11 @@ fn path_row(
             "to {} any file that matches",
             if kind == "reads" { "read" } else { "write" }
         ),
-        seen: if files == 0 { "nothing".to_owned() } else { format!("{files} paths") },
+        seen: match files {
+            0 => "nothing".to_owned(),
+            1 => "1 path".to_owned(),
+            more => format!("{more} paths"),
+        },
         state: if files == 0 { State::Inconclusive } else { State::Kept },
         vacuous,
         evidence,

@@ -1,9 +1,11 @@
 //! What a product, or whoever makes a bundle, can change in the evidence, and what then comes out.
 
 use watchglass_events::What;
+use watchglass_evidence::{Campaign, PartName, parse_document, to_canonical};
 
 use crate::results::State;
 use crate::sample::{self, READ, Sample, WRITE, executed, opened, results, sends, state};
+use crate::{Case, derive};
 
 fn honest(_: &str, _: &mut Sample) {}
 
@@ -123,6 +125,73 @@ fn a_stream_is_judged_by_the_claims_of_the_domain_that_sent_it() {
     let check = results.checks.iter().find(|check| check.id == "N3").unwrap();
     assert_eq!(check.state, State::Broken);
     assert!(check.findings.iter().any(|finding| finding.text.contains("User-Agent")));
+}
+
+#[test]
+fn content_on_a_path_is_told_with_its_transform() {
+    let results = results(|run, sample| {
+        let seed = watchglass_events::Digest::of(if run == "B" { b"second" } else { b"first" });
+        let (_, bait) = crate::plant(&seed.to_string(), 24).unwrap();
+        let mark = bait.files().find_map(|file| file.marks.first().cloned()).unwrap();
+        let body = format!("{}\n", hex(mark.text.as_bytes()));
+        let head = format!(
+            "POST /up HTTP/1.1\r\nHost: updates.example\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        sample.request = [head.as_bytes(), body.as_bytes()].concat();
+        sample.sensor.extend(sends(20, sample.request.len() as u64));
+    });
+    // The other path leads to the resolver, which was asked for the server's name alone.
+    let path = results.seen.witnesses.iter().find(|path| path.content_seen).unwrap();
+    assert_eq!(path.nodes.last().unwrap().label, "updates.example:80");
+    assert!(path.content.iter().any(|told| told.ends_with("(Hex)")), "{:?}", path.content);
+}
+
+#[test]
+fn a_path_without_content_says_so() {
+    let results = results(|_, sample| sample.sensor.extend(sends(20, 10)));
+    let paths = &results.seen.witnesses;
+    assert!(!paths.is_empty() && paths.iter().all(|path| !path.content_seen));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn refused(change: impl Fn(&mut Campaign)) -> String {
+    let mut parts = sample::parts(honest);
+    let name = PartName::parse("campaign.json").unwrap();
+    let mut campaign: Campaign = parse_document(&parts[&name]).unwrap();
+    change(&mut campaign);
+    parts.insert(name, to_canonical(&campaign).unwrap());
+    Case::from_parts(&parts).expect_err("a campaign that no lab plans").to_string()
+}
+
+#[test]
+fn bait_of_another_generator_is_refused() {
+    let error = refused(|campaign| campaign.bait_generator += 1);
+    assert!(error.contains("version 2 of the generator, this program has version 1"), "{error}");
+}
+
+#[test]
+fn a_campaign_without_bounds_is_refused() {
+    let error = refused(|campaign| campaign.bait_files = u32::MAX);
+    assert!(error.contains("4294967295 bait files, limit 20000"), "{error}");
+    let error = refused(|campaign| campaign.runs.push(campaign.runs[0].clone()));
+    assert!(error.contains("run A1 is planned twice"), "{error}");
+    let many = |campaign: &mut Campaign| campaign.runs = vec![campaign.runs[0].clone(); 17];
+    assert!(refused(many).contains("17 runs, limit 16"));
+}
+
+#[test]
+fn text_that_would_deceive_a_reader_is_shown_as_codes() {
+    let mut parts = sample::parts(honest);
+    let name = PartName::parse("product.toml").unwrap();
+    let text = String::from_utf8(parts[&name].clone()).unwrap();
+    let text = text.replace("vendor = \"Toys\"", "vendor = \"Toys\u{202e}\u{200b}\"");
+    parts.insert(name, text.into_bytes());
+    let results = derive(&Case::from_parts(&parts).unwrap());
+    assert_eq!(results.subject.vendor, "Toys\\u{202e}\\u{200b}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ mod what;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-pub use name::Name;
+pub use name::{Name, printable};
 pub use what::{
     Access, Act, Change, Direction, FileId, FileKind, Flow, How, Outcome, PathOperation, Peer,
     SocketId, TlsFacts, Transport, What,

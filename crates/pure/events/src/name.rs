@@ -55,6 +55,29 @@ fn show(f: &mut std::fmt::Formatter<'_>, character: char) -> std::fmt::Result {
     }
 }
 
+/// Text in which control characters and those that change how the text around them is shown stand as
+/// codes, as in [`Name`]. The backslash stays as it is, so what was shown once is not changed again;
+/// unlike names, two different texts can become the same.
+#[must_use]
+pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.chars().any(is_deceptive) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            _ if character.is_ascii_control() => {
+                shown.push_str(&format!("\\x{:02x}", u32::from(character)));
+            }
+            _ if is_deceptive(character) => {
+                shown.push_str(&format!("\\u{{{:x}}}", u32::from(character)));
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown.into()
+}
+
 /// Characters that change how the text around them is shown, or that are not shown at all.
 fn is_deceptive(character: char) -> bool {
     character.is_control()
@@ -89,5 +112,12 @@ mod tests {
         assert_eq!(Name::from("x\u{202e}gpj.exe").to_string(), "x\\u{202e}gpj.exe");
         assert_eq!(Name::from("back\\slash").to_string(), "back\\\\slash");
         assert_eq!(Name::from("Größe 日本").to_string(), "Größe 日本");
+    }
+
+    #[test]
+    fn text_is_made_printable_once() {
+        let shown = printable("a\x1b[31m\n\u{202e}gpj \\ ö");
+        assert_eq!(shown, "a\\x1b[31m\\x0a\\u{202e}gpj \\ ö");
+        assert_eq!(printable(&shown), shown);
     }
 }

@@ -85,6 +85,9 @@ impl UnverifiedBundle {
     pub fn verify(mut self, pinned: &[PublicKey]) -> Result<Bundle, BundleError> {
         let envelope = Envelope::parse(&self.take(ENVELOPE)?)?;
         let (statement, signed_by) = envelope.verify(pinned)?;
+        if !statement.names_each_once() {
+            return Err(EnvelopeError::Field("the statement names a document twice").into());
+        }
         let manifest = self.signed(MANIFEST, &statement)?;
         let results = self.signed(RESULTS, &statement)?;
         let report = self.signed(REPORT, &statement)?;
@@ -187,12 +190,17 @@ mod tests {
     }
 
     fn files() -> BTreeMap<PartName, Vec<u8>> {
+        files_signed(|_| {})
+    }
+
+    fn files_signed(change: impl Fn(&mut Vec<Subject>)) -> BTreeMap<PartName, Vec<u8>> {
         let log = b"evidence".to_vec();
         let parts = vec![Part::of(name("runs/A1/lab.log"), &log)];
         let manifest = to_canonical(&Manifest { schema: 1, parts }).unwrap();
         let (results, report) = (b"{}\n".to_vec(), b"<p>".to_vec());
         let subjects = [(MANIFEST, &manifest), (RESULTS, &results), (REPORT, &report)];
-        let subjects = subjects.map(|(name, bytes)| Subject::of(name, bytes)).to_vec();
+        let mut subjects = subjects.map(|(name, bytes)| Subject::of(name, bytes)).to_vec();
+        change(&mut subjects);
         let payload = to_canonical(&Statement::new(subjects, Vec::new())).unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);
         let signature = key.sign(&Envelope::to_be_signed(&payload)).to_bytes();
@@ -241,6 +249,14 @@ mod tests {
         let mut more = files();
         more.insert(name("extra"), Vec::new());
         assert_eq!(verify(more).unwrap_err(), BundleError::Unlisted(name("extra")));
+    }
+
+    #[test]
+    fn refuses_a_statement_that_could_be_read_two_ways() {
+        let other = Subject::of(MANIFEST, b"another manifest");
+        let changed = files_signed(|subjects| subjects.push(other.clone()));
+        let error = verify(changed).unwrap_err();
+        assert!(error.to_string().contains("names a document twice"), "{error}");
     }
 
     #[test]

@@ -143,6 +143,8 @@ pub struct Campaign {
     /// How much faster the clock of an idle phase was to run while no flow is open; 1 where it could
     /// not. How it ran stands in the lab's log.
     pub idle_speed: u32,
+    /// Version of what makes the bait from its seed: another one makes other bytes.
+    pub bait_generator: u32,
 }
 
 /// A run as planned.
@@ -207,9 +209,9 @@ pub struct Environment {
     pub kernel: String,
     /// Machine architecture.
     pub architecture: String,
-    /// Number of processors.
+    /// Number of processors; 0 where the assayer keeps it to himself.
     pub processors: u32,
-    /// Bytes of memory.
+    /// Bytes of memory; 0 where the assayer keeps it to himself.
     pub memory_bytes: u64,
     /// Locale of the world.
     pub locale: String,
@@ -334,6 +336,14 @@ impl Statement {
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.kind == STATEMENT_TYPE && self.predicate_type == PREDICATE_TYPE
+    }
+
+    /// Whether no two subjects bear the same name, of which one reader takes the first and another
+    /// the last.
+    #[must_use]
+    pub fn names_each_once(&self) -> bool {
+        let mut names = std::collections::BTreeSet::new();
+        self.subject.iter().all(|subject| names.insert(&subject.name))
     }
 
     /// The digest that the statement gives for a document.

@@ -38,4 +38,4 @@ pub use document::{
     to_canonical, to_lines,
 };
 pub use envelope::{Envelope, EnvelopeError, PublicKey, SignedBy};
-pub use part::{MAX_PART_BYTES, MAX_PARTS, MAX_TOTAL_BYTES, PartName, PartNameError};
+pub use part::{MAX_PARTS, MAX_TOTAL_BYTES, PartName, PartNameError};

@@ -4,10 +4,8 @@ use thiserror::Error;
 
 /// Most parts in a bundle; a campaign of ten runs has about fifty.
 pub const MAX_PARTS: usize = 4096;
-/// Largest part in bytes.
-pub const MAX_PART_BYTES: u64 = 2 << 30;
-/// Largest bundle in bytes.
-pub const MAX_TOTAL_BYTES: u64 = 8 << 30;
+/// Largest bundle in bytes. It is read into memory, where its events take about five times as much.
+pub const MAX_TOTAL_BYTES: u64 = 1 << 30;
 
 const MAX_SEGMENTS: usize = 4;
 const MAX_SEGMENT_BYTES: usize = 128;

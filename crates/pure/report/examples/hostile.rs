@@ -1,5 +1,6 @@
-//! Prints a report in which every string is hostile: the input of `conformance/report`.
-#![expect(clippy::print_stdout, reason = "an example that prints a page")]
+//! Prints a report in which every string is hostile: the input of `conformance/report`. With `name`,
+//! prints what every name in it has to look like.
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "prints what it is asked for")]
 
 use watchglass_checks::results::{
     CheckResult, ClaimRow, Conservation, Destination, Evidence, Finding, FolderCount, GraphNode,
@@ -7,12 +8,18 @@ use watchglass_checks::results::{
     SourceFacts, State, SubjectFacts, TimelinePoint, Verdict, WitnessPath,
 };
 
-/// What a product may call its files. Control and bidirectional characters reach the results as
-/// codes; markup reaches them as it is.
-const NAME: &str = "</title></style><img src=x onerror=alert(1)>'\"><script>alert(2)</script>&amp;\\x1b[31m\\u{202e}gpj";
+/// What a product may call its files: markup, terminal escapes, bidirectional and invisible
+/// characters.
+const NAME: &str = "</title></style><img src=x onerror=alert(1)>'\"><script>alert(2)</script>&amp;\x1b]0;t\x07\x1b[31m\u{202e}gpj\u{200b}";
+
+/// The same, as a page shows it.
+const SHOWN: &str = "</title></style><img src=x onerror=alert(1)>'\"><script>alert(2)</script>&amp;\\x1b]0;t\\x07\\x1b[31m\\u{202e}gpj\\u{200b}";
 
 fn main() {
-    println!("{}", watchglass_report::page(&results()));
+    match std::env::args().nth(1).as_deref() {
+        Some("name") => println!("{SHOWN}"),
+        _ => println!("{}", watchglass_report::page(&results())),
+    }
 }
 
 fn name() -> String {
@@ -124,6 +131,7 @@ fn seen() -> Seen {
             steps: vec![name(); 4],
             bait: vec![name(); 3],
             content_seen: true,
+            content: vec![name(); 2],
             refuted: None,
             evidence: evidence(),
         }],

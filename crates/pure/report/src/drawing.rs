@@ -140,11 +140,16 @@ pub(crate) fn path(path: &WitnessPath) -> Markup {
             @for (index, node) in path.nodes.iter().enumerate() {
                 @let (x, y) = place(index as u64);
                 rect class=(format!("node {}", kind(&node.kind))) x=(x) y=(y) width=(BOX) height="42" rx="6" {}
-                text class="node-kind" x=(x.saturating_add(10)) y=(y.saturating_add(15)) { (node.kind) }
-                text class="node-name" x=(x.saturating_add(10)) y=(y.saturating_add(32)) { (shorten(&node.label, 36)) title { (node.label) } }
+                // A picture of its own, because fonts differ and it cuts what is too long.
+                svg class="inner" x=(x.saturating_add(10)) y=(y) width=(BOX.saturating_sub(20)) height="42" {
+                    text class="node-kind" x="0" y="15" { (node.kind) }
+                    text class="node-name" x="0" y="32" { (shorten(&node.label, 38)) title { (node.label) } }
+                }
                 @if let Some(step) = path.steps.get(index) {
-                    text class="step" x=(x.saturating_add(BOX).saturating_add(GAP / 2)) y=(y.saturating_add(18)) text-anchor="middle" { (shorten(step, 12)) title { (step) } }
-                    text class="step" x=(x.saturating_add(BOX).saturating_add(GAP / 2)) y=(y.saturating_add(34)) text-anchor="middle" { "→" }
+                    svg class="inner" x=(x.saturating_add(BOX)) y=(y) width=(GAP) height="42" {
+                        text class="step" x=(GAP / 2) y="18" text-anchor="middle" { (step.split(' ').next().unwrap_or_default()) title { (step) } }
+                        text class="step" x=(GAP / 2) y="34" text-anchor="middle" { "→" }
+                    }
                 }
             }
         }

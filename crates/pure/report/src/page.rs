@@ -1,7 +1,10 @@
 //! The page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use watchglass_checks::results::{CheckResult, Evidence, Finding, Results, State};
+use watchglass_checks::results::{
+    CheckResult, ClaimRow, Evidence, Finding, Made, Results, SourceFacts, State, WitnessPath,
+};
+use watchglass_events::Tier;
 
 use crate::{drawing, text};
 
@@ -44,7 +47,7 @@ pub fn page(results: &Results) -> String {
             }
         }
     };
-    page.into_string()
+    text::printable(&page.into_string())
 }
 
 /// Sections by anchor and heading, in order.
@@ -70,8 +73,9 @@ fn hallmark(results: &Results) -> Markup {
         h1 { (subject.name) span.vendor { " by " (subject.vendor) " (" (subject.jurisdiction) ")" } }
         p.verdict.(class(verdict.state)) { (badge(verdict.state)) " " (verdict.sentence) }
         dl.facts {
-            div { dt { "Grade" } dd { (verdict.grade) " of 3" } }
-            div { dt { "Instrument" } dd { "tier " (format!("{:?}", made.tier)) ", world " (made.world) ", network " (made.network) } }
+            div { dt { "Grade" } dd { (verdict.grade) " of 3: " (grade_in_words(verdict.grade)) } }
+            div { dt { "Instrument" } dd { (tier_in_words(made.tier)) } }
+            div { dt { "World" } dd { (world_in_words(&made.world)) "; " (network_in_words(&made.network)) } }
             div { dt { "Date" } dd { (text::utc(made.began_unix_seconds)) } }
             div { dt { "Packages" } dd { @if subject.packages.is_empty() { "none" } @for package in &subject.packages { span.package { (package) } " " } } }
             div { dt { "Product file" } dd { code { (subject.product_file_sha256) } } }
@@ -81,6 +85,44 @@ fn hallmark(results: &Results) -> Markup {
             h2 { "What stops the next grade" }
             ul.caps { @for cap in &verdict.caps { li { (cap) } } }
         }
+    }
+}
+
+fn grade_in_words(grade: u8) -> &'static str {
+    match grade {
+        0 => "a claim is broken",
+        1 => "observed: nothing was seen broken, but not everything was tested or could be told",
+        2 => "kept: every claim was tested and kept",
+        _ => "contained: every claim was kept, and what reads bait could not reach the network",
+    }
+}
+
+fn tier_in_words(tier: Tier) -> &'static str {
+    match tier {
+        Tier::T0 => "tier T0: system calls by ptrace, files on disk, packets on the link",
+        Tier::T1 => "tier T1: programs in the kernel (BPF), files on disk, packets on the link",
+        Tier::T2 => {
+            "tier T2: security hooks in the kernel (BPF), files on disk, packets on the link"
+        }
+    }
+}
+
+/// A word that this version does not know is shown as it is.
+fn world_in_words(world: &str) -> &str {
+    match world {
+        "debian" => "a sealed root of Debian packages",
+        "host" => "the assayer's own root, sealed and emptied of its users' files",
+        "in_place" => "none: the product ran among the assayer's own processes",
+        other => other,
+    }
+}
+
+fn network_in_words(network: &str) -> &str {
+    match network {
+        "vendor" => "the maker's servers were played by the lab",
+        "none" => "nothing answered on the network",
+        "real" => "the real network, recorded",
+        other => other,
     }
 }
 
@@ -109,7 +151,7 @@ fn questions(results: &Results) -> Markup {
                         td { (question.text) }
                         td { (badge(question.state)) }
                         td.checks { @for check in results.checks.iter().filter(|check| check.question == question.id) {
-                            a.chip.(class(check.state)) href=(format!("#check-{}", check.id)) title=(check.reason) { (check.id) span.hidden { " " (check.state.to_string()) } } " "
+                            a.chip.(class(check.state)) href=(format!("#check-{}", check.id)) title=(check.reason) { (check.id) " " span.title { (check.title) } span.hidden { ", " (check.state.to_string()) } } " "
                         } }
                     }
                 } }
@@ -135,7 +177,7 @@ fn read_and_sent(results: &Results) -> Markup {
             h3 { "Identifiers" }
             @if seen.identifiers.is_empty() { p { "No value was seen to stay the same in one installation and differ in another." } }
             @for identifier in &seen.identifiers {
-                div.identifier {
+                div.identifier.unclaimed[!identifier.claimed] {
                     p { strong { (identifier.program) } " sends " strong { (identifier.place) } " to " strong { (identifier.destination) } ". " (identifier.meaning)
                         @if let Some(path) = &identifier.stored_in { " It lies in " code { (path) } "." }
                         @if identifier.claimed { " The product claims it." } @else { " The product does not claim it." } }
@@ -149,9 +191,9 @@ fn read_and_sent(results: &Results) -> Markup {
             (programs(results))
             h3 { "Bytes must add up" }
             div.table role="group" aria-label="Table" tabindex="0" { table {
-                thead { tr { th scope="col" { "Run" } th scope="col" { "On the link" } th scope="col" { "Sent by processes" } th scope="col" { "Read in clear" } th scope="col" { "Opaque" } } }
+                thead { tr { th scope="col" { "Run" } th.number scope="col" { "On the link" } th.number scope="col" { "Sent by processes" } th.number scope="col" { "Read in clear" } th.number scope="col" { "Opaque" } } }
                 tbody { @for row in &seen.conservation {
-                    tr { th scope="row" { (row.run) } td { (text::bytes(row.link_bytes)) } td { (text::bytes(row.process_bytes)) } td { (text::bytes(row.explained_bytes)) } td { (text::bytes(row.opaque_bytes)) } }
+                    tr { th scope="row" { (row.run) } td.number { (row.link_bytes) " B" } td.number { (row.process_bytes) " B" } td.number { (row.explained_bytes) " B" } td.number { (row.opaque_bytes) " B" } }
                 } }
             } }
         }
@@ -162,7 +204,7 @@ fn destinations(results: &Results) -> Markup {
     html! {
         @if results.seen.destinations.is_empty() { p { "Nothing was sent." } } @else {
             div.table role="group" aria-label="Table" tabindex="0" { table {
-                thead { tr { th scope="col" { "Host" } th scope="col" { "Service" } th scope="col" { "Sender" } th scope="col" { "Sent" } th scope="col" { "Received" } th scope="col" { "Runs" } th scope="col" { "Claimed" } th scope="col" { "For instance" } } }
+                thead { tr { th scope="col" { "Host" } th scope="col" { "Service" } th scope="col" { "Sender" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" } th scope="col" { "Runs" } th scope="col" { "Claimed" } th scope="col" { "For instance" } } }
                 tbody { @for to in &results.seen.destinations {
                     tr {
                         th scope="row" { (to.host) ":" (to.port) "/" (to.transport) }
@@ -190,7 +232,7 @@ fn programs(results: &Results) -> Markup {
             details.program {
                 summary { code { (program.path) } " "
                     @match &program.domain { Some(domain) => { span.chip { (domain) } }, None => { span.chip.broken { "no domain" } } }
-                    " ran " (program.runs) "×, " (program.bait_files) " bait files, " (text::bytes(program.read_bytes)) " read"
+                    " ran " (program.runs) "×, " (text::counted(program.bait_files, "bait file")) ", " (text::bytes(program.read_bytes)) " read"
                     @if !program.contacts.is_empty() { ", contacts " (program.contacts.join(", ")) } }
                 @if let Some(digest) = &program.sha256 { p { "SHA-256 " code { (digest) } } }
                 div.columns {
@@ -207,7 +249,7 @@ fn folders(heading: &str, folders: &[watchglass_checks::results::FolderCount]) -
         div { h4 { (heading) }
             @if folders.is_empty() { p { "nothing" } }
             ul.folders { @for folder in folders {
-                li { code { (folder.folder) } " " (folder.files) @if !folder.claimed { " " span.chip.broken { "not claimed" } } }
+                li { code { (folder.folder) } " " (text::counted(folder.files, "file")) @if !folder.claimed { " " span.chip.broken { "not claimed" } } }
             } }
         }
     }
@@ -221,9 +263,12 @@ fn witnesses(results: &Results) -> Markup {
             @if paths.is_empty() { p.verdict.kept { "None was seen: no process that can have held a planted file sent anything to the network." } }
             @for path in paths {
                 div.witness {
-                    p { "Run " (path.run) ": " (path.bait.len()) " planted files can have gone this way."
+                    p { "Run " (path.run) ": " (text::counted(path.bait.len() as u64, "planted file")) " can have gone this way. " (content(path))
                         @if let Some(why) = &path.refuted { " Refuted: " (why) "." } }
                     div.picture role="group" aria-label="Picture" tabindex="0" { (drawing::path(path)) }
+                    ol.steps { @for (index, node) in path.nodes.iter().enumerate() {
+                        li { (node.kind) " " code { (node.label) } @if let Some(step) = path.steps.get(index) { " " em { (step) } } }
+                    } }
                     (evidence(&path.evidence))
                 }
             }
@@ -231,21 +276,81 @@ fn witnesses(results: &Results) -> Markup {
     }
 }
 
+fn content(path: &WitnessPath) -> Markup {
+    html! {
+        @if path.content_seen { strong { "Planted content was found in what was sent: " (path.content.join(", ")) "." } }
+        @else { "No planted content was found in what could be read of it." }
+    }
+}
+
+/// Claims of one domain and kind stand together, since one check holds them all.
 fn claims(results: &Results) -> Markup {
     html! {
         section #claims {
             h2 { "Claims" }
-            p { "What the product file claims, what each claim permits, and what was seen of it. What goes beyond the claims stands with the checks." }
-            div.table role="group" aria-label="Table" tabindex="0" { table {
-                thead { tr { th scope="col" { "Domain" } th scope="col" { "Claim" } th scope="col" { "Claimed" } th scope="col" { "Permits" } th scope="col" { "Seen" } th scope="col" { "State" } } }
-                tbody { @for claim in &results.claims {
-                    tr {
-                        td { (claim.domain) } td { (claim.kind) }
-                        td { code { (claim.claimed) } @if claim.vacuous { " " span.chip.broken { "says nothing" } } }
-                        td { (claim.permits) } td { (claim.seen) (evidence(&claim.evidence)) }
-                        td { @if claim.state == State::Kept { (badge(State::Kept)) } @else { span.badge.untested { "not exercised" } } }
-                    }
+            p { "What the product file claims, what each claim permits, and what was seen of it. What is not claimed is forbidden; what goes beyond the claims stands with the checks." }
+            @for group in results.claims.chunk_by(|one, other| (&one.domain, &one.kind) == (&other.domain, &other.kind)) {
+                (claims_of_a_kind(results, group))
+            }
+        }
+    }
+}
+
+fn claims_of_a_kind(results: &Results, group: &[ClaimRow]) -> Markup {
+    let Some(first) = group.first() else { return html! {} };
+    let (idle, told): (Vec<_>, Vec<_>) = group.iter().partition(|claim| is_idle(claim));
+    let check = results.checks.iter().find(|check| check.id == check_of(&first.kind));
+    html! {
+        h3 { "What " (first.domain) " " (first.kind) }
+        div.table role="group" aria-label="Table" tabindex="0" { table.claims {
+            thead { tr { th scope="col" { "Claimed" } th scope="col" { "Permits" } th scope="col" { "Seen" } th scope="col" { "Result" } } }
+            tbody {
+                @for claim in told { (claim_row(claim)) }
+                @if !idle.is_empty() { tr {
+                    td colspan="2" { (text::counted(idle.len() as u64, "more path")) ": " @for claim in &idle { code { (claim.claimed) } " " } }
+                    td { "nothing" }
+                    td { span.badge.untested { "not exercised" } }
                 } }
+            }
+        } }
+        @if let Some(check) = check {
+            dl.how {
+                div { dt { "Held by" } dd { a href=(format!("#check-{}", check.id)) { (check.id) " " (check.title) } " " (badge(check.state)) } }
+                div { dt { "Reproduce" } dd { (check.reproduce) } }
+                div { dt { "Dispute" } dd { (check.dispute) } }
+            }
+        }
+    }
+}
+
+/// A claimed path of which nothing was seen: there are dozens where a claim stands for a list, and
+/// all of them say the same.
+fn is_idle(claim: &ClaimRow) -> bool {
+    matches!(claim.kind.as_str(), "reads" | "writes")
+        && claim.state != State::Kept
+        && !claim.vacuous
+}
+
+/// The check that holds what goes beyond claims of a kind.
+fn check_of(kind: &str) -> &'static str {
+    match kind {
+        "reads" => "R1",
+        "writes" => "W1",
+        "executes" => "X1",
+        "sends" => "N3",
+        _ => "N1",
+    }
+}
+
+fn claim_row(claim: &ClaimRow) -> Markup {
+    html! {
+        tr {
+            td { code { (claim.claimed) } @if claim.vacuous { " " span.chip.broken { "says nothing" } } }
+            td { (claim.permits) }
+            td { (claim.seen) (evidence(&claim.evidence)) }
+            td { @match claim.state {
+                State::Kept | State::Broken => (badge(claim.state)),
+                _ => span.badge.untested { "not exercised" },
             } }
         }
     }
@@ -272,7 +377,7 @@ fn check_details(check: &CheckResult) -> Markup {
             p { (check.reason) }
             @if !check.findings.is_empty() {
                 details open[check.state == State::Broken] {
-                    summary { (check.findings.len()) " findings" @if check.more_findings > 0 { ", " (check.more_findings) " more" } }
+                    summary { (text::counted(check.findings.len() as u64, "finding")) @if check.more_findings > 0 { ", " (check.more_findings) " more" } }
                     ul.findings { @for finding in &check.findings { (finding_line(finding)) } }
                 }
             }
@@ -300,7 +405,7 @@ fn residue(results: &Results) -> Markup {
             h2 { "What differs on disk after run A1" }
             @if results.seen.residue.is_empty() { p { "Nothing." } } @else {
                 div.table role="group" aria-label="Table" tabindex="0" { table {
-                    thead { tr { th scope="col" { "Path" } th scope="col" { "Change" } th scope="col" { "Size" } th scope="col" { "Written by" } th scope="col" { "Claimed" } } }
+                    thead { tr { th scope="col" { "Path" } th scope="col" { "Change" } th.number scope="col" { "Size" } th scope="col" { "Written by" } th scope="col" { "Claimed" } } }
                     tbody { @for row in &results.seen.residue {
                         tr { th scope="row" { code { (row.path) } } td { (row.change) } td.number { (text::bytes(row.bytes)) } td { @for writer in &row.writers { code { (writer) } " " } } td { (yes_or_no(row.claimed)) } }
                     } }
@@ -330,20 +435,46 @@ fn made(results: &Results) -> Markup {
             dl.facts {
                 div { dt { "Assayer" } dd { (made.assayer) } }
                 div { dt { "Kernel" } dd { (made.kernel) ", " (made.architecture) } }
-                div { dt { "Machine" } dd { (made.processors) " processors, " (text::bytes(made.memory_bytes)) } }
+                div { dt { "Machine" } dd { (machine(made)) } }
                 div { dt { "Locale" } dd { (made.locale) } }
                 @for run in &made.runs { div { dt { "Seed of " (run.name) } dd { code { (run.seed) } } } }
             }
             @if !made.choices.is_empty() { h3 { "What the lab chose by itself" } ul { @for choice in &made.choices { li { (choice) } } } }
             h3 { "Sources" }
+            (sources(made))
+            h3 { "Tools" }
+            ul.tools { @for tool in &made.tools { li { code { (tool) } } } }
+        }
+    }
+}
+
+/// An assayer may keep to himself what machine he has.
+fn machine(made: &Made) -> String {
+    match (made.processors, made.memory_bytes) {
+        (0, _) | (_, 0) => "not told".to_owned(),
+        (processors, memory) => {
+            format!(
+                "{}, {} of memory",
+                text::counted(processors.into(), "processor"),
+                text::bytes(memory)
+            )
+        }
+    }
+}
+
+fn sources(made: &Made) -> Markup {
+    let sum =
+        |of: fn(&SourceFacts) -> u64| made.sources.iter().map(of).fold(0, u64::saturating_add);
+    let (received, lost) = (sum(|source| source.received), sum(|source| source.lost));
+    html! {
+        details {
+            summary { (text::counted(received, "record")) ", " (lost) " lost; for each source and run" }
             div.table role="group" aria-label="Table" tabindex="0" { table {
-                thead { tr { th scope="col" { "Run" } th scope="col" { "Source" } th scope="col" { "Emitted" } th scope="col" { "Received" } th scope="col" { "Lost" } th scope="col" { "Canaries seen" } } }
+                thead { tr { th scope="col" { "Run" } th scope="col" { "Source" } th.number scope="col" { "Emitted" } th.number scope="col" { "Received" } th.number scope="col" { "Lost" } th.number scope="col" { "Canaries seen" } } }
                 tbody { @for source in &made.sources {
                     tr { td { (source.run) } td { (source.source) } td.number { (source.emitted) } td.number { (source.received) } td.number { (source.lost) } td.number { (source.canaries) } }
                 } }
             } }
-            h3 { "Tools" }
-            ul.tools { @for tool in &made.tools { li { code { (tool) } } } }
         }
     }
 }

@@ -4,7 +4,7 @@ use watchglass_checks::results::{Results, State};
 
 use crate::text;
 
-/// The verdict in about ten lines. No line holds a control character: the results have none.
+/// The verdict in about ten lines. None holds a control character, whatever the results say.
 #[must_use]
 pub fn summary(results: &Results) -> String {
     let made = &results.made;
@@ -31,12 +31,13 @@ pub fn summary(results: &Results) -> String {
     let sent: u64 =
         results.seen.destinations.iter().map(|to| to.sent_bytes).fold(0, u64::saturating_add);
     lines.push(format!(
-        "  {} sent to {} destinations in {} runs",
+        "  {} sent to {} in {}",
         text::bytes(sent),
-        results.seen.destinations.len(),
-        made.runs.len()
+        text::counted(results.seen.destinations.len() as u64, "destination"),
+        text::counted(made.runs.len() as u64, "run")
     ));
-    lines.join("\n")
+    let printable = lines.iter().map(|line| watchglass_events::printable(line));
+    printable.collect::<Vec<_>>().join("\n")
 }
 
 /// A word that stands out without colour.

@@ -12,6 +12,18 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{count} B")
 }
 
+/// A number of things, `thing` in the singular.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// Shows what a page must never hold as codes: control characters but for line ends, and characters
+/// that change how the text around them is shown. Names of the subject come as codes already; this
+/// holds whatever else a stranger's document says.
+pub(crate) fn printable(page: &str) -> String {
+    page.split('\n').map(watchglass_events::printable).collect::<Vec<_>>().join("\n")
+}
+
 /// A span of time.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {

@@ -278,6 +278,7 @@ mod tests {
                 steps: Vec::new(),
                 bait: vec![taken_by(&trial)],
                 content_seen: false,
+                content: Vec::new(),
                 refuted: None,
                 evidence: Vec::new(),
             };

@@ -43,7 +43,7 @@ pub(crate) fn in_words(outcome: &Outcome) -> String {
         Outcome::Stopped(code) => format!("stopped by the lab, exit code {code}"),
         Outcome::TimedOut => "outlived its time and was killed".to_owned(),
         Outcome::NotStarted(why) => format!("could not be started: {why}"),
-        Outcome::Interrupted => "interrupted by the user".to_owned(),
+        Outcome::Interrupted => "interrupted".to_owned(),
         Outcome::Unknown => "ended in a way that was not seen".to_owned(),
     }
 }

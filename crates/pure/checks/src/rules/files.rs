@@ -235,7 +235,7 @@ pub(crate) fn written(what: &What) -> impl Iterator<Item = &Name> {
 
 /// What differs on disk and no claim of any domain covers.
 fn residue(case: &Case, run: &Run, draft: &mut Draft) {
-    let set_up = made_by_set_up(run);
+    let set_up = made_by_set_up(case, run);
     for event in &run.overlay.events {
         let What::Differs { path, change, kind, .. } = &event.what else { continue };
         // A folder differs when something in it does; that something is listed itself.
@@ -260,15 +260,26 @@ fn residue(case: &Case, run: &Run, draft: &mut Draft) {
     }
 }
 
-/// Paths that the product file's own set-up commands made, as the customer would.
-pub(crate) fn made_by_set_up(run: &Run) -> BTreeSet<Name> {
-    let events = run.sensor.events.iter().filter(|event| run.processes.sets_up(event));
-    events.flat_map(|event| written(&event.what)).cloned().collect()
+/// Paths that the product file's own set-up commands made, as the customer would, in this run or in
+/// one before it in the same world.
+pub(crate) fn made_by_set_up(case: &Case, run: &Run) -> BTreeSet<Name> {
+    let mut made = BTreeSet::new();
+    for other in &case.runs {
+        if !other.plan.same_world {
+            made.clear();
+        }
+        let events = other.sensor.events.iter().filter(|event| other.processes.sets_up(event));
+        made.extend(events.flat_map(|event| written(&event.what)).cloned());
+        if other.plan.name == run.plan.name {
+            break;
+        }
+    }
+    made
 }
 
 /// What W1 takes as the customer's, so that a reader can tell whether it is.
 fn set_up_in_words(case: &Case) -> Option<String> {
-    let made: BTreeSet<Name> = judged(case).flat_map(made_by_set_up).collect();
+    let made: BTreeSet<Name> = judged(case).flat_map(|run| made_by_set_up(case, run)).collect();
     let shown: Vec<String> = made.iter().take(MAX_SHOWN).map(Name::to_string).collect();
     let more = if made.len() > shown.len() { " and others" } else { "" };
     (!made.is_empty()).then(|| {

@@ -30,6 +30,7 @@ impl Trust {
             let canaries: Vec<Canary<'_>> = canaries(run).collect();
             trust.losses(run);
             trust.cuts(run);
+            trust.totals(run);
             trust.places(run, &canaries);
             trust.exercise(run, case.campaign.world, &canaries);
             trust.canaries(run, &canaries);
@@ -70,6 +71,27 @@ impl Trust {
         }
         if let Some(why) = &run.link.cut {
             self.fault(Source::Capture, run, &format!("is incomplete ({why})"));
+        }
+    }
+
+    /// What a source says it gave has to be in its log. The kernel's sources sum some of their
+    /// records up, so their logs cannot be counted.
+    fn totals(&mut self, run: &Run) {
+        let ends = |event: &Event| matches!(event.what, What::SourceEnded { of: Source::Lab, .. });
+        if !run.lab.events.iter().any(ends) {
+            self.fault(Source::Lab, run, "did not come to its end");
+        }
+        for event in &run.lab.events {
+            let What::SourceEnded { of, received, .. } = &event.what else { continue };
+            let log = match of {
+                Source::Gate => &run.gate,
+                Source::Overlay => &run.overlay,
+                _ => continue,
+            };
+            if u64::try_from(log.events.len()) != Ok(*received) {
+                let held = log.events.len();
+                self.fault(*of, run, &format!("gave {received} records, its log holds {held}"));
+            }
         }
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Witness {
     pub(crate) path: crate::graph::Path,
     /// Every bait file that can have gone there.
     pub(crate) bait: BTreeSet<Name>,
+    /// Content of these files that was seen there, with what had to be undone to see it.
+    pub(crate) content: Vec<String>,
     /// What of the traffic is not explained; nothing where all of its clear text is.
     pub(crate) unexplained: Option<String>,
 }
@@ -99,7 +101,12 @@ pub(crate) fn paths(case: &Case, run: &Run, contacts: &Contacts) -> Vec<Witness>
         let carried = contact
             .map(|(end, contact)| super::payload::carried(run, contacts, &end, contact))
             .unwrap_or_default();
-        let carried = bait.iter().find(|file| carried.contains(&file.to_string()));
+        let content = content(&bait, &carried);
+        let is_carried = |file: &&Name| {
+            let shown = file.to_string();
+            carried.iter().any(|hit| hit.file.as_ref() == Some(&shown))
+        };
+        let carried = bait.iter().find(is_carried);
         let path = carried.and_then(|file| graph.path_between(file, &host)).unwrap_or(path);
         let unexplained = match contact {
             None => Some("no other source knows of it".to_owned()),
@@ -107,10 +114,24 @@ pub(crate) fn paths(case: &Case, run: &Run, contacts: &Contacts) -> Vec<Witness>
                 crate::explained::explain(case, run, contacts, &end, contact).err()
             }
         };
-        Some(Witness { path, bait, unexplained })
+        Some(Witness { path, bait, content, unexplained })
     };
     graph.paths_to_hosts().into_iter().filter_map(witness).collect()
 }
+
+/// The hits that are content of one of these files, in words.
+fn content(files: &BTreeSet<Name>, hits: &[crate::bait::Hit]) -> Vec<String> {
+    let paths: BTreeSet<String> = files.iter().map(Name::to_string).collect();
+    let told = hits.iter().filter(|hit| hit.is_content).filter_map(|hit| {
+        let file = hit.file.as_ref().filter(|file| paths.contains(*file))?;
+        let how = if hit.transforms.is_empty() { "as it is" } else { &hit.transforms };
+        Some(format!("{file} ({how})"))
+    });
+    told.collect::<BTreeSet<_>>().into_iter().take(MAX_CONTENT).collect()
+}
+
+/// Most files whose content is named at one path.
+const MAX_CONTENT: usize = 20;
 
 /// The provenance graph of a run.
 pub(crate) fn graph(run: &Run) -> Graph {

@@ -80,13 +80,13 @@ fn payloads(run: &Run, contact: &Contact) -> Vec<(Vec<u8>, crate::results::Evide
     payloads
 }
 
-/// Bait files whose content, name or digest was seen in what left towards a far end.
+/// Everything planted that was seen in what left towards a far end.
 pub(crate) fn carried(
     run: &Run,
     contacts: &Contacts,
     end: &End,
     contact: &Contact,
-) -> BTreeSet<String> {
+) -> Vec<crate::bait::Hit> {
     let mut hits: Vec<crate::bait::Hit> = Vec::new();
     for (bytes, _) in payloads(run, contact) {
         hits.extend(run.planted.search(&bytes).hits);
@@ -96,7 +96,7 @@ pub(crate) fn carried(
         let names: Vec<&[u8]> = asked.map(|question| question.name.as_bytes()).collect();
         hits.extend(run.planted.search_names(&names).hits);
     }
-    hits.into_iter().filter_map(|hit| hit.file).collect()
+    hits
 }
 
 /// Data can be cut into the names that a resolver is asked for.

@@ -206,7 +206,7 @@ mod tests {
         let text = serde_json::json!({
             "schema": 1, "assayer": "test", "began_unix_seconds": 0,
             "world": WorldKind::Host, "network": Network::Vendor, "tier": Tier::T1,
-            "runs": [run], "choices": [], "bait_files": trial.round.bait_files, "idle_speed": 1,
+            "runs": [run], "choices": [], "bait_files": trial.round.bait_files, "idle_speed": 1, "bait_generator": 1,
         });
         serde_json::from_value(text).expect("a campaign")
     }

@@ -1,22 +1,23 @@
 //! Whether every byte of what was sent to a far end is explained by something other than bait.
 //!
-//! A message is explained line by line. A line is explained if it is an identifier that the product
-//! sent before its world's bait was first opened and claims as one, or if its value is what the
-//! server said in the head of an answer. What is left of the message must be, byte for byte and in
-//! the same order, what is left of a message that another world sent to the same host: a world with
-//! other bait and another identity, of which this world knows nothing.
+//! A message is explained line by line. A line is explained if it is a field that is claimed as an
+//! identifier and was sent before its world's bait was first opened, or a field that is claimed as an
+//! echo and has a value from the head of an answer; each such field once in a message. What is left
+//! of the messages must be, byte for byte and in the same order, what is left of the messages that
+//! another world sent to the same host, all of them, once or several times over: a world with other
+//! bait and another identity, of which this world knows nothing. Choosing among messages that
+//! the other world sent as well would be a way to tell something.
 //!
-//! What this cannot explain is how many messages there were, when, in which order, and what protocols
-//! choose at random below the text: numbers of questions, ports, and what a TLS handshake carries.
+//! What this cannot explain is how often all of it was sent, when, and what protocols choose at random
+//! below the text: numbers of questions, ports, and what a TLS handshake carries.
 
 use std::collections::BTreeSet;
 
-use watchglass_claims::FieldClass;
+use watchglass_claims::{Field, FieldClass};
 use watchglass_events::Event;
 
 use crate::case::{Case, Run};
 use crate::contacts::{Contact, Contacts, DNS_PORT, End};
-use crate::link;
 use crate::rules;
 use crate::wire::Stream;
 
@@ -38,58 +39,92 @@ pub(crate) fn explain(
     if others.is_empty() {
         return Err("there is no run with other bait to compare with".to_owned());
     }
+    if contact.process_sent != contact.link_sent {
+        return Err("processes sent another number of bytes than are on the link".to_owned());
+    }
     if end.1 == DNS_PORT {
-        return explain_questions(contacts, contact, &others);
+        return explain_questions(contacts, end, contact, &others);
     }
     if !contact.datagrams.is_empty() {
         return Err("it sent datagrams".to_owned());
-    }
-    if contact.process_sent != contact.link_sent {
-        return Err("processes sent another number of bytes than are on the link".to_owned());
     }
     let clear: u64 = contact.streams.iter().map(|stream| rules::length(&stream.sent)).sum();
     let encrypted = contact.streams.iter().any(|stream| stream.tls.is_some());
     if contact.streams.is_empty() || (!encrypted && clear != contact.link_sent) {
         return Err("the gate did not read all that is on the link".to_owned());
     }
-    let known = Known::of(case, run, contact);
-    let theirs = remainders_of(case, &others, contact);
-    for stream in &contact.streams {
-        let messages = messages(stream).ok_or("part of it is no message that can be read")?;
-        for message in messages {
-            let rest = known.remainder(&message);
-            if !theirs.contains(&rest) {
-                return Err("a message differs from all that a world with other bait sent".into());
-            }
-        }
+    let mine = remainders(case, run, contacts, contact)
+        .ok_or("part of it is no message that can be read")?;
+    let same = |other: &&Run| {
+        let theirs = remainders(case, other, &Contacts::of(other), contact);
+        theirs.is_some_and(|theirs| repeats(&mine, &theirs))
+    };
+    if others.iter().any(same) {
+        Ok(())
+    } else {
+        Err("its messages are not those that a world with other bait sent".to_owned())
     }
-    Ok(())
 }
 
 fn is_other_world(run: &Run, other: &Run) -> bool {
     other.plan.configured && other.plan.network && other.plan.seed != run.plan.seed
 }
 
-/// Questions are explained if a world with other bait asked the same.
+/// Whether a sequence is another one, once or several times over.
+fn repeats<T: PartialEq>(mine: &[T], theirs: &[T]) -> bool {
+    !theirs.is_empty()
+        && mine.len().checked_rem(theirs.len()) == Some(0)
+        && mine.chunks(theirs.len()).all(|part| part == theirs)
+}
+
+/// Questions are explained if a world with other bait asked the same in the same order. Their
+/// numbers, the first two bytes (RFC 1035 §4.1.1), are drawn at random.
 fn explain_questions(
     contacts: &Contacts,
+    end: &End,
     contact: &Contact,
     others: &[&Run],
 ) -> Result<(), Unexplained> {
-    let whole = contact.streams.is_empty()
-        && contact.datagrams.iter().all(|(bytes, _)| link::dns(bytes).is_some());
-    if !whole {
-        return Err("it sent the resolver something other than plain questions".to_owned());
+    if !contact.streams.is_empty() {
+        return Err("it spoke to the resolver by streams".to_owned());
     }
-    let asked = |contacts: &Contacts| -> BTreeSet<(String, String)> {
-        let questions = contacts.questions.iter().filter(|question| !question.canary);
-        questions.map(|question| (question.name.clone(), question.kind.to_string())).collect()
+    let mine = questions(contacts, contact);
+    let same = |other: &&Run| {
+        let contacts = Contacts::of(other);
+        let theirs = contacts.at_end(end).map(|contact| questions(&contacts, contact));
+        theirs.is_some_and(|theirs| repeats(&mine, &theirs))
     };
-    let theirs: BTreeSet<_> = others.iter().flat_map(|run| asked(&Contacts::of(run))).collect();
-    match asked(contacts).difference(&theirs).next() {
-        None => Ok(()),
-        Some((name, _)) => Err(format!("only this world asked for {name}")),
+    if others.iter().any(same) {
+        Ok(())
+    } else {
+        Err("its questions are not those that a world with other bait asked".to_owned())
     }
+}
+
+/// The questions of the subject in order, without their numbers.
+fn questions(contacts: &Contacts, contact: &Contact) -> Vec<Vec<u8>> {
+    let is_canary =
+        |row: u64| contacts.questions.iter().any(|question| question.row == row && question.canary);
+    let subject = contact.datagrams.iter().filter(|(_, row)| !is_canary(*row));
+    subject.map(|(bytes, _)| bytes.get(2..).unwrap_or_default().to_vec()).collect()
+}
+
+/// What is left of every message that a run sent to the host of a contact, in the order in which the
+/// streams were opened; nothing where part of it is no message.
+fn remainders(
+    case: &Case,
+    run: &Run,
+    contacts: &Contacts,
+    contact: &Contact,
+) -> Option<Vec<Vec<u8>>> {
+    let known = Known::of(case, run, contact);
+    let mut streams: Vec<&Stream> = same_host(contacts, contact).collect();
+    streams.sort_by_key(|stream| stream.row);
+    let mut remainders = Vec::new();
+    for stream in streams {
+        remainders.extend(messages(stream)?.iter().map(|message| known.remainder(message)));
+    }
+    Some(remainders)
 }
 
 /// A message as lines of its head, without their ends, and what follows the head.
@@ -132,16 +167,22 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What a world may say again without having it from bait.
-struct Known {
-    /// Whole header lines that were sent before bait was opened and claim to be an identifier.
+struct Known<'a> {
+    /// Fields that the product file claims towards the host, with their classes.
+    claims: Vec<&'a Field>,
+    /// Whole header lines with claimed identifiers that were sent before bait was opened.
     identifiers: BTreeSet<Vec<u8>>,
     /// Values in heads of the server's answers.
     answered: BTreeSet<Vec<u8>>,
 }
 
-impl Known {
-    fn of(case: &Case, run: &Run, contact: &Contact) -> Self {
-        let mut known = Self { identifiers: BTreeSet::new(), answered: BTreeSet::new() };
+impl<'a> Known<'a> {
+    fn of(case: &'a Case, run: &'a Run, contact: &Contact) -> Self {
+        let mut known = Self {
+            claims: claims(run, contact),
+            identifiers: BTreeSet::new(),
+            answered: BTreeSet::new(),
+        };
         let same_world = |other: &&Run| other.plan.seed == run.plan.seed && other.plan.configured;
         let mut bait_is_open = false;
         for world in case.runs.iter().filter(same_world) {
@@ -151,7 +192,8 @@ impl Known {
                 known.answered.extend(answer_values(&stream.received));
                 let began_ns = opened_ns_of(&world.gate.events, stream.row);
                 if !bait_is_open && began_ns < opened_ns {
-                    known.identifiers.extend(claimed_identifiers(world, contact, stream));
+                    let lines = known.identifying(stream);
+                    known.identifiers.extend(lines);
                 }
             }
             bait_is_open |= opened_ns != u64::MAX;
@@ -162,16 +204,41 @@ impl Known {
         known
     }
 
+    /// Header lines of a stream that are claimed to hold an identifier.
+    fn identifying(&self, stream: &Stream) -> Vec<Vec<u8>> {
+        let messages = messages(stream).unwrap_or_default();
+        let lines = messages.iter().flat_map(|message| message.head.iter().copied());
+        let identifying = lines.filter(|line| {
+            let class = field(line).and_then(|(name, _)| self.class(name));
+            matches!(class, Some(FieldClass::Id(..)))
+        });
+        identifying.map(<[u8]>::to_vec).collect()
+    }
+
+    fn class(&self, name: &[u8]) -> Option<&FieldClass> {
+        let named = |claim: &&&Field| claim.name.as_bytes().eq_ignore_ascii_case(name);
+        self.claims.iter().find(named).map(|claim| &claim.class)
+    }
+
+    fn explains(&self, line: &[u8], name: &[u8], value: &[u8]) -> bool {
+        match self.class(name) {
+            Some(FieldClass::Id(..)) => self.identifiers.contains(line),
+            Some(FieldClass::Echo) => self.answered.contains(value),
+            _ => false,
+        }
+    }
+
     /// What is left of a message when explained lines are gone.
     fn remainder(&self, message: &Message<'_>) -> Vec<u8> {
-        let explained = |line: &[u8]| {
-            let answered = field(line).is_some_and(|(_, value)| self.answered.contains(value));
-            answered || self.identifiers.contains(line)
-        };
-        let mut rest = Vec::new();
-        for line in message.head.iter().filter(|line| !explained(line)) {
-            rest.extend_from_slice(line);
-            rest.extend_from_slice(b"\r\n");
+        let (mut rest, mut explained) = (Vec::new(), BTreeSet::new());
+        for line in &message.head {
+            let is_explained = field(line).is_some_and(|(name, value)| {
+                self.explains(line, name, value) && explained.insert(name.to_ascii_lowercase())
+            });
+            if !is_explained {
+                rest.extend_from_slice(line);
+                rest.extend_from_slice(b"\r\n");
+            }
         }
         rest.extend_from_slice(b"\r\n");
         rest.extend_from_slice(message.body);
@@ -179,18 +246,11 @@ impl Known {
     }
 }
 
-/// What is left of every message that other worlds sent to the host.
-fn remainders_of(case: &Case, others: &[&Run], contact: &Contact) -> BTreeSet<Vec<u8>> {
-    let mut remainders = BTreeSet::new();
-    for other in others {
-        let contacts = Contacts::of(other);
-        let known = Known::of(case, other, contact);
-        for stream in same_host(&contacts, contact) {
-            let messages = messages(stream).unwrap_or_default();
-            remainders.extend(messages.iter().map(|message| known.remainder(message)));
-        }
-    }
-    remainders
+/// The fields that any domain claims to send to the host of a contact.
+fn claims<'a>(run: &'a Run, contact: &Contact) -> Vec<&'a Field> {
+    let sends = run.product.domains.values().flat_map(|domain| &domain.sends);
+    let there = sends.filter(|sends| contact.hosts.iter().any(|host| sends.to.matches(host)));
+    there.flat_map(|sends| &sends.fields).collect()
 }
 
 /// Streams to the host of a contact, which may have another address in another world.
@@ -228,29 +288,8 @@ fn answer_values(received: &[u8]) -> Vec<Vec<u8>> {
     values
 }
 
-/// Header lines of a stream that the product file claims to hold an identifier.
-fn claimed_identifiers(run: &Run, contact: &Contact, stream: &Stream) -> Vec<Vec<u8>> {
-    let claimed = |name: &[u8]| {
-        let sends = run.product.domains.values().flat_map(|domain| &domain.sends);
-        let mut fields = sends
-            .filter(|sends| contact.hosts.iter().any(|host| sends.to.matches(host)))
-            .flat_map(|sends| &sends.fields);
-        fields.any(|field| {
-            field.name.as_bytes().eq_ignore_ascii_case(name)
-                && matches!(field.class, FieldClass::Id(..))
-        })
-    };
-    let mut lines = Vec::new();
-    for message in messages(stream).unwrap_or_default() {
-        let identifying =
-            message.head.iter().filter(|line| field(line).is_some_and(|(name, _)| claimed(name)));
-        lines.extend(identifying.map(|line| line.to_vec()));
-    }
-    lines
-}
-
 /// What stands in a witness path that is refuted.
 pub(crate) const REFUTED: &str = "Every byte of clear text to this host is explained: claimed \
-identifiers sent before any bait was opened, values that the server had said, and text that a world \
-with other bait sent too. What lies below the text (numbers of questions, ports, handshakes, times) \
-is not.";
+identifiers sent before any bait was opened, claimed echoes of what the server had said, and text \
+that a world with other bait sent too, in the same order. How often, when, and what lies below the \
+text (numbers of questions, ports, handshakes) is not.";

@@ -63,6 +63,7 @@ per_day = 24
 fields = [
   { name = "path", class = "constant", max_bytes = 64 },
   { name = "User-Agent", class = "constant", max_bytes = 64 },
+  { name = "If-Match", class = "echo", max_bytes = 64 },
 ]
 "#;
 

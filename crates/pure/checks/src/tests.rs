@@ -95,10 +95,36 @@ fn a_path_over_which_every_world_says_the_same_is_refuted_and_yet_not_kept() {
 }
 
 #[test]
-fn what_the_server_said_may_be_said_back() {
-    // The length of the server's answer is 2, which its head says.
+fn what_the_server_said_may_be_said_back_where_it_is_claimed() {
+    // The length of the server's answer is 2, which its head says; If-Match is claimed as an echo.
     let (state, _) = r3_seen_of(|run| if run == "A2" { "If-Match: 2\r\n" } else { "" });
     assert_eq!(state, State::Inconclusive);
+    for own in ["If-Match: 3\r\n", "X: 2\r\n", "If-Match: 2\r\nIf-Match: 2\r\n"] {
+        let (state, _) = r3_seen_of(|run| if run == "A2" { own } else { "" });
+        assert_eq!(state, State::Broken, "{own}");
+    }
+}
+
+#[test]
+fn choosing_among_what_every_world_says_is_saying_something() {
+    let request = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: updates.example\r\n\r\n");
+    let r3_seen = |said: &dyn Fn(&str) -> &'static [&'static str]| {
+        let results = results(|run, sample| {
+            let text: String = said(run).iter().map(|path| request(path)).collect();
+            scanner_updates(sample, "");
+            sample.sensor.truncate(sample.sensor.len() - sends(20, 0).len());
+            sample.request = text.into_bytes();
+            sample.sensor.extend(sends(20, sample.request.len() as u64));
+        });
+        state(&results, "R3-seen")
+    };
+    assert_eq!(r3_seen(&|_| &["a", "b"]), State::Inconclusive);
+    let again = |run: &str| if run == "A1" { &["a", "b", "a", "b"][..] } else { &["a", "b"] };
+    assert_eq!(r3_seen(&again), State::Inconclusive);
+    for chosen in [&["b", "a"][..], &["a"], &["a", "b", "a"], &["a", "a", "b", "b"]] {
+        let said = |run: &str| if run == "A1" { chosen } else { &["a", "b"] };
+        assert_eq!(r3_seen(&said), State::Broken, "{chosen:?}");
+    }
 }
 
 #[test]

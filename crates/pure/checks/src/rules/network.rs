@@ -74,7 +74,7 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
     }
 }
 
-const BELOW_THE_TEXT: &str = "How many messages were sent, when, in which order, and what protocols choose at random below the text could still tell something.";
+const BELOW_THE_TEXT: &str = "How often the same messages were sent, when, and what protocols choose at random below the text could still tell something.";
 
 /// A far end that bait can have reached.
 pub(crate) struct Witness {

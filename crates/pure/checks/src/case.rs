@@ -1,11 +1,12 @@
 //! The parts of a bundle, read and put side by side: what every check starts from.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use thiserror::Error;
 use watchglass_claims::Product;
 use watchglass_events::log::{self, Log, LogError};
-use watchglass_events::{Event, What};
+use watchglass_events::{Digest, Event, What};
 use watchglass_evidence::{
     Bundle, Campaign, DocumentError, Environment, InventoryFile, PartName, PlannedRun,
     parse_document, parse_lines,
@@ -14,8 +15,11 @@ use watchglass_evidence::{
 use crate::bait::Planted;
 use crate::claimed::Claimed;
 use crate::clock::Clocks;
+use crate::contacts::{self, Contacts};
 use crate::link::Link;
 use crate::processes::Processes;
+use crate::rules::{self, Witness};
+use crate::senders::Senders;
 
 /// A campaign's evidence.
 #[derive(Debug)]
@@ -61,6 +65,17 @@ pub(crate) struct Run {
     pub(crate) processes: Processes,
     /// The clocks of its idle phases.
     pub(crate) clocks: Clocks,
+    /// What is put together from the logs when it is asked for first.
+    derived: Derived,
+}
+
+/// What several checks put together from a run's logs, once.
+#[derive(Debug, Default)]
+struct Derived {
+    contacts: OnceCell<Contacts>,
+    senders: OnceCell<Senders>,
+    witnesses: OnceCell<Vec<Witness>>,
+    tokens: OnceCell<Vec<String>>,
 }
 
 /// Why a bundle cannot be judged at all. Whoever signed it did not make it with this lab.
@@ -144,14 +159,17 @@ impl Case {
         let product = product(text)?;
         let campaign: Campaign = parts.document("campaign.json")?;
         sensible(&campaign)?;
-        let environment = parts.document("environment.json")?;
+        let environment: Environment = parts.document("environment.json")?;
+        let lab = environment.tools.iter().find(|tool| tool.name == LAB);
+        let lab = lab.and_then(|tool| Digest::parse(&tool.sha256));
         let inventory_bytes = parts.get("inventory.jsonl")?;
         let inventory: Vec<InventoryFile> = parse_lines(inventory_bytes)
             .map_err(|source| CaseError::Document { part: "inventory.jsonl".into(), source })?;
         let brought = brought(&inventory);
-        let runs = campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product, &brought));
+        let runs =
+            campaign.runs.iter().map(|plan| parts.run(plan, &campaign, &product, &brought, lab));
         let runs = runs.collect::<Result<_, _>>()?;
-        let digest = |bytes| watchglass_events::Digest::of(bytes).to_string();
+        let digest = |bytes| Digest::of(bytes).to_string();
         let (product_sha256, inventory_sha256) = (digest(text), digest(inventory_bytes));
         Ok(Self {
             product,
@@ -168,7 +186,7 @@ impl Case {
     /// whole content are the token.
     pub(crate) fn is_canary_file(&self, what: &What) -> bool {
         let What::Differs { path, digest: Some(digest), .. } = what else { return false };
-        let tokens = self.runs.iter().flat_map(crate::contacts::tokens);
+        let tokens = self.runs.iter().flat_map(Run::tokens);
         let mut tokens = tokens.filter(|token| path.as_bytes().ends_with(token.as_bytes()));
         tokens.any(|token| *digest == watchglass_events::Digest::of(token.as_bytes()))
     }
@@ -217,6 +235,9 @@ const MAX_RUNS: usize = 16;
 /// More bait than this would make a stranger's bundle slow to check.
 pub const MAX_BAIT_FILES: u32 = 20_000;
 
+/// What `environment.json` calls the program that canaries run.
+const LAB: &str = "watchglass-lab";
+
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 
 impl Parts<'_> {
@@ -245,6 +266,7 @@ impl Parts<'_> {
         campaign: &Campaign,
         product: &Product,
         brought: &HashSet<&str>,
+        lab_program: Option<Digest>,
     ) -> Result<Run, CaseError> {
         let name = plan.name.as_str();
         let contradicts = |error: String| CaseError::Campaign(format!("run {name}: {error}"));
@@ -259,7 +281,7 @@ impl Parts<'_> {
         let clocks = Clocks::of(&lab.events, &sensor.events);
         // The library of the hastened clock works in the subject's processes on the lab's behalf.
         sensor.events.retain(|event| !clocks.is_own(event));
-        let processes = Processes::of(&lab.events, &sensor.events, &filled, brought);
+        let processes = Processes::of(&lab.events, &sensor.events, &filled, brought, lab_program);
         Ok(Run {
             plan: plan.clone(),
             claimed: Claimed::of(&filled).map_err(|error| contradicts(error.to_string()))?,
@@ -272,6 +294,7 @@ impl Parts<'_> {
             sensor,
             processes,
             clocks,
+            derived: Derived::default(),
         })
     }
 
@@ -304,6 +327,26 @@ fn product(text: &[u8]) -> Result<Product, CaseError> {
 }
 
 impl Run {
+    /// Whom on the network was reached.
+    pub(crate) fn contacts(&self) -> &Contacts {
+        self.derived.contacts.get_or_init(|| Contacts::of(self))
+    }
+
+    /// Whose the sockets are.
+    pub(crate) fn senders(&self) -> &Senders {
+        self.derived.senders.get_or_init(|| Senders::of(self))
+    }
+
+    /// Every far end that bait can have reached, nearest first.
+    pub(crate) fn witnesses(&self, case: &Case) -> &[Witness] {
+        self.derived.witnesses.get_or_init(|| rules::witnesses(case, self))
+    }
+
+    /// Tokens of the canaries.
+    pub(crate) fn tokens(&self) -> &[String] {
+        self.derived.tokens.get_or_init(|| contacts::tokens(self))
+    }
+
     /// A row of a log of this run.
     #[must_use]
     pub(crate) fn row(&self, log: &str, row: u64) -> crate::results::Evidence {

@@ -69,6 +69,12 @@ impl Clocks {
         clocks
     }
 
+    /// Whether the lab laid the library of a hastened clock.
+    #[must_use]
+    pub(crate) fn are_laid(&self) -> bool {
+        self.by_phase.values().any(|clock| clock.laid.is_some())
+    }
+
     /// The clock of a phase; `None` when the phase was never idle.
     #[must_use]
     pub(crate) fn phase(&self, name: &str) -> Option<&PhaseClock> {
@@ -90,6 +96,9 @@ impl Clocks {
     fn mark(&mut self, event: &Event) {
         let at_ns = event.at_ns;
         match &event.what {
+            // What the lab lays has these names alone; other files stay the product's.
+            What::ClockLaid { library, rate, shared, .. }
+                if !is_the_labs(library, rate, shared) => {}
             What::ClockLaid { phase, library, rate, shared, .. } => {
                 self.at(phase).laid = Some(LaidClock {
                     from_ns: at_ns,
@@ -118,6 +127,18 @@ impl Clocks {
         self.by_phase.entry(phase.to_owned()).or_default()
     }
 }
+
+fn is_the_labs(library: &Name, rate: &Name, shared: &[Name]) -> bool {
+    let is = |name: &Name, path: &str| name.as_bytes() == path.as_bytes();
+    is(library, LIBRARY)
+        && is(rate, RATE)
+        && shared.iter().all(|name| SHARED.iter().any(|path| is(name, path)))
+}
+
+/// Where the lab lays the library, its rate, and what its processes share.
+const LIBRARY: &str = "/dev/shm/clock.so";
+const RATE: &str = "/dev/shm/clock.rate";
+const SHARED: &[&str] = &["/dev/shm/clock", "/dev/shm/sem.clock"];
 
 impl LaidClock {
     fn is_own(&self, event: &Event) -> bool {

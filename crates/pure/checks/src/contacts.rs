@@ -22,6 +22,9 @@ pub(crate) const DNS_PORT: u16 = 53;
 pub(crate) struct Contact {
     /// Names that were answered with the address, or that the streams named.
     pub(crate) hosts: BTreeSet<String>,
+    /// Those of them that the resolver answered with the address. What a stream says of itself, by
+    /// SNI or by `Host`, is the subject's word, and covers nothing.
+    pub(crate) resolved: BTreeSet<String>,
     /// Transports on the link.
     pub(crate) transports: BTreeSet<Transport>,
     /// Payload bytes from the subject on the link, each byte once.
@@ -36,6 +39,8 @@ pub(crate) struct Contact {
     pub(crate) process_sent: u64,
     /// Processes that connected or sent, with the row that shows it first.
     pub(crate) processes: BTreeMap<Process, u64>,
+    /// The domains of the programs that each of them ran when it connected or sent.
+    pub(crate) domains: BTreeMap<Process, BTreeSet<Option<String>>>,
     /// Streams at the gate.
     pub(crate) streams: Vec<Stream>,
     /// Datagrams from the subject at the gate, with their rows.
@@ -75,12 +80,12 @@ impl Contacts {
     #[must_use]
     pub(crate) fn of(run: &Run) -> Self {
         let mut contacts = Self::default();
-        let tokens = tokens(run);
-        contacts.resolve(run, &tokens);
+        let tokens = run.tokens();
+        contacts.resolve(run, tokens);
         contacts.add_gate(run);
         contacts.add_link(run);
         contacts.add_processes(run);
-        contacts.mark_canaries(run, &tokens);
+        contacts.mark_canaries(run, tokens);
         contacts
     }
 
@@ -106,6 +111,7 @@ impl Contacts {
         let names = self.names.get(&end.0);
         self.by_end.entry(end).or_insert_with(|| Contact {
             hosts: names.cloned().unwrap_or_default(),
+            resolved: names.cloned().unwrap_or_default(),
             ..Contact::default()
         })
     }
@@ -133,8 +139,12 @@ impl Contacts {
     fn take_dns(&mut self, bytes: &[u8], direction: Direction, row: u64, tokens: &[String]) {
         let Some(message) = link::dns(bytes) else { return };
         if direction == Direction::Received {
+            // An alias is answered under its own name; what was asked for leads there as well.
+            let asked: Vec<String> = message.questions.into_iter().map(|(name, _)| name).collect();
             for (name, address) in message.addresses {
-                self.names.entry(address).or_default().insert(name);
+                let names = self.names.entry(address).or_default();
+                names.insert(name);
+                names.extend(asked.iter().cloned());
             }
             return;
         }
@@ -184,6 +194,8 @@ impl Contacts {
             let Some(actor) = event.actor else { continue };
             let contact = self.at(end);
             contact.process_sent = contact.process_sent.saturating_add(bytes);
+            let domain = run.processes.domain(event).map(str::to_owned);
+            contact.domains.entry(actor.process).or_default().insert(domain);
             if contact.processes.insert(actor.process, event.seq).is_none() {
                 contact.evidence.push(run.sensed(event));
             }
@@ -201,12 +213,20 @@ impl Contacts {
     }
 }
 
+/// A canary asks for its token below the domain of the canaries, and for nothing else.
 fn is_canary_name(name: &str, tokens: &[String]) -> bool {
-    tokens.iter().any(|token| name.contains(token.as_str()))
+    let token = name.strip_suffix(".canary.example");
+    token.is_some_and(|token| tokens.iter().any(|known| known == token))
 }
 
 fn end(flow: &Flow) -> End {
     (flow.to, flow.to_port)
+}
+
+/// 24 letters and digits (RFC 4648 §6, lower case), as the lab draws them.
+fn is_token(token: &str) -> bool {
+    let is_drawn = |byte: u8| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte);
+    token.len() == 24 && token.bytes().all(is_drawn)
 }
 
 /// Tokens of the canaries of a run.
@@ -216,7 +236,8 @@ pub(crate) fn tokens(run: &Run) -> Vec<String> {
         What::CanaryPlaced { token, .. } => Some(token.clone()),
         _ => None,
     };
-    run.lab.events.iter().filter_map(token).collect()
+    let tokens = run.lab.events.iter().filter_map(token);
+    tokens.filter(|token| is_token(token)).collect()
 }
 
 /// Whom on the network an event reached, and with how many bytes. Only one source counts, since the

@@ -1,8 +1,8 @@
 //! Whether every byte of what was sent to a far end is explained by something other than bait.
 //!
 //! A message is explained line by line. A line is explained if it is a field that is claimed as an
-//! identifier and was sent before its world's bait was first opened, or a field that is claimed as an
-//! echo and has a value from the head of an answer; each such field once in a message. What is left
+//! identifier and was said, all of its stream, before its world's bait was first opened, or a field that is claimed as an
+//! echo and has a value from the head of an earlier answer; each such field once in a message. What is left
 //! of the messages must be, byte for byte and in the same order, what is left of the messages that
 //! another world sent to the same host, all of them, once or several times over: a world with other
 //! bait and another identity, of which this world knows nothing. Choosing among messages that
@@ -11,13 +11,14 @@
 //! What this cannot explain is how often all of it was sent, when, and what protocols choose at random
 //! below the text: numbers of questions, ports, and what a TLS handshake carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use watchglass_claims::{Field, FieldClass};
-use watchglass_events::Event;
+use watchglass_events::{Event, What};
 
 use crate::case::{Case, Run};
 use crate::contacts::{Contact, Contacts, DNS_PORT, End};
+use crate::processes::Role;
 use crate::rules;
 use crate::wire::Stream;
 
@@ -56,7 +57,7 @@ pub(crate) fn explain(
     let mine = remainders(case, run, contacts, contact)
         .ok_or("part of it is no message that can be read")?;
     let same = |other: &&Run| {
-        let theirs = remainders(case, other, &Contacts::of(other), contact);
+        let theirs = remainders(case, other, other.contacts(), contact);
         theirs.is_some_and(|theirs| repeats(&mine, &theirs))
     };
     if others.iter().any(same) {
@@ -90,8 +91,8 @@ fn explain_questions(
     }
     let mine = questions(contacts, contact);
     let same = |other: &&Run| {
-        let contacts = Contacts::of(other);
-        let theirs = contacts.at_end(end).map(|contact| questions(&contacts, contact));
+        let contacts = other.contacts();
+        let theirs = contacts.at_end(end).map(|contact| questions(contacts, contact));
         theirs.is_some_and(|theirs| repeats(&mine, &theirs))
     };
     if others.iter().any(same) {
@@ -122,7 +123,9 @@ fn remainders(
     streams.sort_by_key(|stream| stream.row);
     let mut remainders = Vec::new();
     for stream in streams {
-        remainders.extend(messages(stream)?.iter().map(|message| known.remainder(message)));
+        let messages = messages(stream)?;
+        remainders
+            .extend(messages.iter().map(|message| known.remainder(message, stream.opened_ns)));
     }
     Some(remainders)
 }
@@ -170,10 +173,11 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 struct Known<'a> {
     /// Fields that the product file claims towards the host, with their classes.
     claims: Vec<&'a Field>,
-    /// Whole header lines with claimed identifiers that were sent before bait was opened.
+    /// Whole header lines with claimed identifiers, all of whose streams had ended when bait was
+    /// opened first.
     identifiers: BTreeSet<Vec<u8>>,
-    /// Values in heads of the server's answers.
-    answered: BTreeSet<Vec<u8>>,
+    /// Values in heads of the server's answers, with the time from which they were known.
+    answered: BTreeMap<Vec<u8>, u64>,
 }
 
 impl<'a> Known<'a> {
@@ -181,22 +185,22 @@ impl<'a> Known<'a> {
         let mut known = Self {
             claims: claims(run, contact),
             identifiers: BTreeSet::new(),
-            answered: BTreeSet::new(),
+            answered: BTreeMap::new(),
         };
         let same_world = |other: &&Run| other.plan.seed == run.plan.seed && other.plan.configured;
-        let mut bait_is_open = false;
+        let mut bait_ns = u64::MAX;
         for world in case.runs.iter().filter(same_world) {
-            let opened_ns = first_opening_of_bait(world).unwrap_or(u64::MAX);
-            let contacts = Contacts::of(world);
-            for stream in same_host(&contacts, contact) {
-                known.answered.extend(answer_values(&stream.received));
-                let began_ns = opened_ns_of(&world.gate.events, stream.row);
-                if !bait_is_open && began_ns < opened_ns {
+            bait_ns = bait_ns.min(first_opening_of_bait(world));
+            for stream in same_host(world.contacts(), contact) {
+                for value in answer_values(&stream.received) {
+                    let known_ns = known.answered.entry(value).or_insert(u64::MAX);
+                    *known_ns = stream.received_until_ns.min(*known_ns);
+                }
+                if stream.sent_until_ns < bait_ns {
                     let lines = known.identifying(stream);
                     known.identifiers.extend(lines);
                 }
             }
-            bait_is_open |= opened_ns != u64::MAX;
             if world.plan.name == run.plan.name {
                 break;
             }
@@ -220,20 +224,24 @@ impl<'a> Known<'a> {
         self.claims.iter().find(named).map(|claim| &claim.class)
     }
 
-    fn explains(&self, line: &[u8], name: &[u8], value: &[u8]) -> bool {
+    /// Whether a line of a stream that was opened at this time is explained.
+    fn explains(&self, line: &[u8], name: &[u8], value: &[u8], opened_ns: u64) -> bool {
         match self.class(name) {
             Some(FieldClass::Id(..)) => self.identifiers.contains(line),
-            Some(FieldClass::Echo) => self.answered.contains(value),
+            Some(FieldClass::Echo) => {
+                self.answered.get(value).is_some_and(|known_ns| *known_ns < opened_ns)
+            }
             _ => false,
         }
     }
 
     /// What is left of a message when explained lines are gone.
-    fn remainder(&self, message: &Message<'_>) -> Vec<u8> {
+    fn remainder(&self, message: &Message<'_>, opened_ns: u64) -> Vec<u8> {
         let (mut rest, mut explained) = (Vec::new(), BTreeSet::new());
         for line in &message.head {
             let is_explained = field(line).is_some_and(|(name, value)| {
-                self.explains(line, name, value) && explained.insert(name.to_ascii_lowercase())
+                self.explains(line, name, value, opened_ns)
+                    && explained.insert(name.to_ascii_lowercase())
             });
             if !is_explained {
                 rest.extend_from_slice(line);
@@ -262,30 +270,29 @@ fn same_host<'a>(contacts: &'a Contacts, contact: &'a Contact) -> impl Iterator<
         .flat_map(|(_, other)| &other.streams)
 }
 
-fn first_opening_of_bait(run: &Run) -> Option<u64> {
-    let reads = rules::reads(run).filter(|read| run.planted.is_bait(read.path));
-    reads.map(|read| read.event.at_ns).min()
+/// When anybody but a canary first opened bait in a run; the end of time if nobody did.
+fn first_opening_of_bait(run: &Run) -> u64 {
+    let opens = |event: &&Event| match &event.what {
+        What::Opened { path, access, .. } => access.read && run.planted.is_bait(path),
+        _ => false,
+    };
+    let is_canary = |event: &Event| {
+        event.actor.is_some_and(|actor| run.processes.role(actor.process) == Role::Canary)
+    };
+    let mut openings = run.sensor.events.iter().filter(opens);
+    // The sensor's events are in order of time.
+    openings.find(|event| !is_canary(event)).map_or(u64::MAX, |event| event.at_ns)
 }
 
-fn opened_ns_of(gate: &[Event], row: u64) -> u64 {
-    gate.iter().find(|event| event.seq == row).map_or(u64::MAX, |event| event.at_ns)
-}
-
-/// Values of the header lines in every answer of a stream. Only heads count: a body of the server's
-/// choice could hold any value there is.
+/// Values of the header lines in the first answer of a stream. Only its head counts: a body of the
+/// server's choice could hold any value there is, and look like another head.
 fn answer_values(received: &[u8]) -> Vec<Vec<u8>> {
-    let mut values = Vec::new();
-    let mut in_head = false;
-    for line in lines(received) {
-        if line.starts_with(b"HTTP/1.") {
-            in_head = true;
-        } else if line.is_empty() {
-            in_head = false;
-        } else if let Some((_, value)) = field(line).filter(|_| in_head) {
-            values.push(value.to_vec());
-        }
+    let end = received.windows(4).position(|four| four == b"\r\n\r\n");
+    let head = end.and_then(|end| received.get(..end)).unwrap_or_default();
+    if !head.starts_with(b"HTTP/1.") {
+        return Vec::new();
     }
-    values
+    lines(head).skip(1).filter_map(|line| field(line).map(|(_, value)| value.to_vec())).collect()
 }
 
 /// What stands in a witness path that is refuted.

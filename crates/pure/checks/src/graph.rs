@@ -109,32 +109,14 @@ impl Graph {
         paths
     }
 
-    /// Bait files that can have reached a host, found backwards from it.
+    /// The same graph, to be searched from its ends.
     #[must_use]
-    pub(crate) fn bait_of(&self, host: &Node) -> BTreeSet<Name> {
+    pub(crate) fn backwards(&self) -> Backwards<'_> {
         let mut into: HashMap<&Node, Vec<&Edge>> = HashMap::new();
         for edge in &self.edges {
             into.entry(&edge.to).or_default().push(edge);
         }
-        // The latest time at which something at a node still gets to the host.
-        let mut latest: HashMap<&Node, u64> = HashMap::from([(host, u64::MAX)]);
-        let mut queue = VecDeque::from([host]);
-        while let Some(node) = queue.pop_front() {
-            let Some(&by_ns) = latest.get(node) else { continue };
-            for edge in into.get(node).into_iter().flatten() {
-                let leaves_ns = edge.until_ns.min(by_ns);
-                let later = latest.get(&edge.from).is_none_or(|known| leaves_ns > *known);
-                if edge.since_ns <= by_ns && later {
-                    latest.insert(&edge.from, leaves_ns);
-                    queue.push_back(&edge.from);
-                }
-            }
-        }
-        let bait = |node: &&Node| match node {
-            Node::Bait(path) => Some(path.clone()),
-            _ => None,
-        };
-        latest.keys().filter_map(bait).collect()
+        Backwards { into }
     }
 
     /// A shortest path from one bait file to a host.
@@ -191,6 +173,38 @@ impl Graph {
         let index = self.edges.len();
         self.from.entry(edge.from.clone()).or_default().push(index);
         self.edges.push(edge);
+    }
+}
+
+/// A graph by the nodes that its edges lead to.
+#[derive(Debug)]
+pub(crate) struct Backwards<'a> {
+    into: HashMap<&'a Node, Vec<&'a Edge>>,
+}
+
+impl Backwards<'_> {
+    /// Bait files that can have reached a host.
+    #[must_use]
+    pub(crate) fn bait_of(&self, host: &Node) -> BTreeSet<Name> {
+        // The latest time at which something at a node still gets to the host.
+        let mut latest: HashMap<&Node, u64> = HashMap::from([(host, u64::MAX)]);
+        let mut queue = VecDeque::from([host]);
+        while let Some(node) = queue.pop_front() {
+            let Some(&by_ns) = latest.get(node) else { continue };
+            for edge in self.into.get(node).into_iter().flatten() {
+                let leaves_ns = edge.until_ns.min(by_ns);
+                let later = latest.get(&edge.from).is_none_or(|known| leaves_ns > *known);
+                if edge.since_ns <= by_ns && later {
+                    latest.insert(&edge.from, leaves_ns);
+                    queue.push_back(&edge.from);
+                }
+            }
+        }
+        let bait = |node: &&Node| match node {
+            Node::Bait(path) => Some(path.clone()),
+            _ => None,
+        };
+        latest.keys().filter_map(bait).collect()
     }
 }
 
@@ -293,6 +307,9 @@ impl<F: Fn(&Name) -> bool> Builder<F> {
 
     fn file(&self, path: Option<&Name>, file: FileId) -> Node {
         match path {
+            // A process's own folder has one name and is another one for each; the numbers of its
+            // files tell them apart.
+            Some(path) if path.as_bytes().starts_with(b"/proc/self/") => Node::Object(file),
             Some(path) if (self.is_bait)(path) => Node::Bait(path.clone()),
             Some(path) if matches!(file.kind, FileKind::Regular | FileKind::Other) => {
                 Node::Path(path.clone())
@@ -554,7 +571,7 @@ mod tests {
                 .map(|number| Name::new(format!("/home/{number}")))
                 .filter(|file| graph.path_between(file, &host).is_some())
                 .collect();
-            assert_eq!(graph.bait_of(&host), forwards);
+            assert_eq!(graph.backwards().bait_of(&host), forwards);
             found += forwards.len();
         }
         assert!(found > 100, "{found}");

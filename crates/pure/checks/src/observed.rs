@@ -8,7 +8,7 @@ use watchglass_events::{Event, Outcome, Peer, Transport, What};
 
 use crate::bait::SAMPLES_FOLDER;
 use crate::case::{Case, Run};
-use crate::contacts::{Contact, Contacts, DNS_PORT};
+use crate::contacts::{Contact, DNS_PORT};
 use crate::processes::Step;
 use crate::rules::{bound, reads, written};
 use crate::wire;
@@ -143,7 +143,7 @@ impl Programs {
     }
 
     fn take_contacts(&mut self, run: &Run) {
-        let contacts = Contacts::of(run);
+        let contacts = run.contacts();
         let mut askers: BTreeSet<Vec<u8>> = BTreeSet::new();
         for (end, contact) in contacts.of_subject() {
             let programs = senders(run, contact);

@@ -10,6 +10,8 @@ use watchglass_events::{Digest, Event, Name, Process, What};
 pub(crate) struct Processes {
     by_id: HashMap<Process, Life>,
     steps: Vec<Step>,
+    /// Digest of the lab's own program.
+    lab: Option<Digest>,
 }
 
 /// What is known of one process.
@@ -70,20 +72,41 @@ pub(crate) struct Step {
 
 impl Processes {
     /// Follows every process from its birth through the programs it ran. `brought` are the files
-    /// that came with the product.
+    /// that came with the product, `lab_program` is the digest of the lab's own program.
     #[must_use]
     pub(crate) fn of(
         lab: &[Event],
         sensor: &[Event],
         product: &Product,
         brought: &HashSet<&str>,
+        lab_program: Option<Digest>,
     ) -> Self {
-        let mut processes = Self { by_id: HashMap::new(), steps: steps(lab) };
+        let mut processes = Self { by_id: HashMap::new(), steps: steps(lab), lab: lab_program };
         processes.roots(lab, product);
         for event in sensor {
             processes.follow(event, product, brought);
         }
+        processes.unmask();
         processes
+    }
+
+    /// A canary that ran anything but the lab's own program is none.
+    fn unmask(&mut self) {
+        let lab = self.lab;
+        for life in self.by_id.values_mut().filter(|life| life.role == Role::Canary) {
+            let mut ran = life.images.iter().filter(|image| !image.before_exec);
+            if ran.any(|image| image.digest.is_none() || image.digest != lab) {
+                life.role = Role::Stranger;
+            }
+        }
+    }
+
+    /// Whether a process was seen to run the lab's own program.
+    #[must_use]
+    pub(crate) fn ran_the_lab(&self, process: Process) -> bool {
+        let life = self.by_id.get(&process);
+        let mut images = life.into_iter().flat_map(|life| &life.images);
+        self.lab.is_some() && images.any(|image| image.digest == self.lab)
     }
 
     /// Whose process it is.

@@ -19,7 +19,7 @@ use crate::results::{CheckResult, Finding, State};
 pub(crate) use exercise::in_words;
 pub(crate) use files::{bound, made_by_set_up, may_write, reads, written};
 pub(crate) use instrument::source_facts;
-pub(crate) use network::{Witness, length, named, opaque_bytes, paths, unmet_contacts};
+pub(crate) use network::{Witness, length, named, opaque_bytes, unmet_contacts, witnesses};
 pub(crate) use payload::identifiers;
 pub(crate) use run_time::ended_ns;
 pub use sources::rests_on;

@@ -123,6 +123,8 @@ pub(crate) struct Sample {
     pub(crate) libraries: Vec<Name>,
     /// How many canaries sing.
     pub(crate) canaries: usize,
+    /// What the canaries run; the lab's own program is these bytes.
+    pub(crate) canary_program: &'static [u8],
     /// Whether the request went through TLS: what the process gave to the library, by session.
     pub(crate) tls: Option<Vec<(u64, Vec<u8>)>>,
     /// When the set-up command ended, whose process is number 30.
@@ -145,6 +147,7 @@ impl Sample {
             unexpected: Vec::new(),
             libraries: vec![LIBRARY.into()],
             canaries: CANARIES.len(),
+            canary_program: b"the lab",
             tls: None,
             set_up_until_ns: 800,
         };
@@ -297,7 +300,11 @@ fn environment() -> Environment {
         processors: 1,
         memory_bytes: 1,
         locale: "C".to_owned(),
-        tools: Vec::new(),
+        tools: vec![watchglass_evidence::Tool {
+            name: "watchglass-lab".to_owned(),
+            version: String::new(),
+            sha256: Digest::of(b"the lab").to_string(),
+        }],
     }
 }
 
@@ -408,6 +415,8 @@ fn sensor(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
                 log.append_from(source, 4, Some(actor(*pid)), what).expect("memory");
             }
         };
+        let (path, digest) = ("/memfd:canary".into(), Some(Digest::of(sample.canary_program)));
+        sing(kernel, What::Executed { path, file: None, digest, argv: Vec::new() });
         sing(kernel, opened(&format!("/var/tmp/{token}"), WRITE));
         let resolver = Peer::Internet { address: GATE.into(), port: 53 };
         let bytes = question(&format!("{token}.canary.example")).len() as u64;
@@ -442,13 +451,14 @@ fn canary_request(token: &str) -> Vec<u8> {
 fn gate(run: &PlannedRun, sample: &Sample) -> Vec<u8> {
     let mut log = LogWriter::new(Vec::new(), Source::Gate).expect("memory");
     if run.network && !sample.blind.contains(&Source::Gate) {
-        tell_gate(&mut log, sample);
+        // Run A2 comes after A1.
+        tell_gate(&mut log, sample, if run.name == "A2" { 51 } else { 50 });
     }
     log.finish().expect("memory")
 }
 
-fn tell_gate(log: &mut LogWriter<Vec<u8>>, sample: &Sample) {
-    let mut mark = |what| log.append(50, None, what).map(drop).expect("memory");
+fn tell_gate(log: &mut LogWriter<Vec<u8>>, sample: &Sample, at_ns: u64) {
+    let mut mark = |what| log.append(at_ns, None, what).map(drop).expect("memory");
     let dns = flow(Transport::Udp, GATE, 53);
     let datagram =
         |direction, data: Vec<u8>| What::Datagram { flow: dns, direction, data: Name::new(data) };

@@ -73,7 +73,7 @@ fn programs(run: &Run) -> Vec<Program> {
             seeing.bait.insert(read.path.clone());
         }
     }
-    let contacts = Contacts::of(run);
+    let contacts = run.contacts();
     for (end, contact) in contacts.of_subject() {
         for process in contact.processes.keys().filter(|process| run.processes.is_bound(**process))
         {
@@ -150,7 +150,7 @@ fn folder(path: &[u8]) -> Vec<u8> {
 fn destinations(case: &Case) -> Vec<Destination> {
     let mut rows: BTreeMap<(String, u16, String), Destination> = BTreeMap::new();
     for run in &case.runs {
-        let contacts = Contacts::of(run);
+        let contacts = run.contacts();
         for (end, contact) in contacts.of_subject() {
             let transports = contact.transports.iter().map(|transport| wire::transport(*transport));
             let transport = transports.collect::<Vec<_>>().join(", ");
@@ -174,7 +174,7 @@ fn destinations(case: &Case) -> Vec<Destination> {
             };
             row.sent_bytes = row.sent_bytes.saturating_add(sent);
             row.received_bytes = row.received_bytes.saturating_add(contact.link_received);
-            row.claimed &= is_claimed(run, &contacts, *end, contact);
+            row.claimed &= is_claimed(run, contacts, *end, contact);
             push_new(&mut row.runs, run.plan.name.clone());
             let bound =
                 contact.processes.keys().filter(|process| run.processes.is_bound(**process));
@@ -189,7 +189,7 @@ fn destinations(case: &Case) -> Vec<Destination> {
                 );
             }
             if row.sample.is_empty() {
-                row.sample = sample(*end, &contacts, contact);
+                row.sample = sample(*end, contacts, contact);
             }
         }
     }
@@ -318,9 +318,8 @@ fn timeline(run: &Run) -> Vec<TimelinePoint> {
 }
 
 fn witnesses(case: &Case, run: &Run) -> Vec<WitnessPath> {
-    let contacts = Contacts::of(run);
-    let found = rules::paths(case, run, &contacts);
-    found.iter().map(|found| witness(run, &contacts, found)).collect()
+    let contacts = run.contacts();
+    run.witnesses(case).iter().map(|found| witness(run, contacts, found)).collect()
 }
 
 fn witness(run: &Run, contacts: &Contacts, found: &rules::Witness) -> WitnessPath {
@@ -390,7 +389,7 @@ fn residue(case: &Case, run: &Run) -> Vec<ResidueRow> {
 }
 
 fn conservation(run: &Run) -> Conservation {
-    let contacts = Contacts::of(run);
+    let contacts = run.contacts();
     let mut row = Conservation {
         run: run.plan.name.clone(),
         link_bytes: 0,
@@ -531,7 +530,7 @@ fn sends_claims(case: &Case, name: &str, domain: &Domain) -> Vec<ClaimRow> {
 fn values_of(case: &Case, to: &watchglass_claims::Host, field: &str) -> BTreeSet<String> {
     let mut values = BTreeSet::new();
     for run in case.runs.iter().filter(|run| run.plan.configured) {
-        let contacts = Contacts::of(run);
+        let contacts = run.contacts();
         for (_, contact) in contacts.of_subject() {
             if !contact.hosts.iter().any(|host| to.matches(host)) {
                 continue;

@@ -71,6 +71,15 @@ fn a_scanner_that_sends_after_reading_breaks_r3() {
     assert_eq!(results.verdict.grade, 0);
 }
 
+#[test]
+fn a_process_that_runs_no_program_of_the_labs_is_no_canary() {
+    // Whoever writes the lab's log alone can call any process a canary.
+    let results = results(|_, sample| sample.canary_program = b"something else");
+    for id in ["R1", "R3-seen", "N1", "W1"] {
+        assert_ne!(state(&results, id), State::Kept, "{id}");
+    }
+}
+
 /// The scanner itself asks for updates once it has read, with these header lines in this run.
 fn scanner_updates(sample: &mut Sample, lines: &str) {
     let head = "GET /signatures HTTP/1.1\r\nHost: updates.example\r\nUser-Agent: toy/1\r\n";

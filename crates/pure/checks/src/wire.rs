@@ -23,6 +23,12 @@ pub(crate) struct Stream {
     pub(crate) service: String,
     /// Row of the gate's log that opened it.
     pub(crate) row: u64,
+    /// When it was opened, in the recorder's clock.
+    pub(crate) opened_ns: u64,
+    /// When the subject said the last of it.
+    pub(crate) sent_until_ns: u64,
+    /// When the subject was told the last of it.
+    pub(crate) received_until_ns: u64,
     /// Clear text from the subject.
     pub(crate) sent: Vec<u8>,
     /// Clear text to the subject.
@@ -67,6 +73,9 @@ pub(crate) fn streams(events: &[Event]) -> Vec<Stream> {
                     tls: tls.clone(),
                     service: service.clone(),
                     row: event.seq,
+                    opened_ns: event.at_ns,
+                    sent_until_ns: event.at_ns,
+                    received_until_ns: event.at_ns,
                     sent: Vec::new(),
                     received: Vec::new(),
                     how: None,
@@ -76,7 +85,7 @@ pub(crate) fn streams(events: &[Event]) -> Vec<Stream> {
             }
             What::StreamData { stream, direction, data } => {
                 if let Some(stream) = streams.get_mut(stream) {
-                    stream.take(*direction, data);
+                    stream.take(event.at_ns, *direction, data);
                 }
             }
             What::StreamClosed { stream, how, sent, received } => {
@@ -117,11 +126,12 @@ pub(crate) fn datagrams(events: &[Event]) -> impl Iterator<Item = Datagram<'_>> 
 }
 
 impl Stream {
-    fn take(&mut self, direction: Direction, data: &Name) {
-        let side = match direction {
-            Direction::Sent => &mut self.sent,
-            Direction::Received => &mut self.received,
+    fn take(&mut self, at_ns: u64, direction: Direction, data: &Name) {
+        let (side, until_ns) = match direction {
+            Direction::Sent => (&mut self.sent, &mut self.sent_until_ns),
+            Direction::Received => (&mut self.received, &mut self.received_until_ns),
         };
+        *until_ns = at_ns;
         let room = MAX_STREAM_BYTES.saturating_sub(side.len());
         side.extend(data.as_bytes().iter().take(room));
     }
@@ -315,6 +325,9 @@ mod tests {
             tls: None,
             service: "http".into(),
             row: 0,
+            opened_ns: 0,
+            sent_until_ns: 0,
+            received_until_ns: 0,
             sent: sent.to_vec(),
             received: Vec::new(),
             how: None,

@@ -199,7 +199,7 @@ fn happenings(run: &Run, phase: &str, idle: (u64, u64), draft: &mut Draft) {
 
 /// Each far end that a program reaches, once. It needs a claim of the program's own domain.
 fn contacts(run: &Run, phase: &str, during: &dyn Fn(&Event) -> bool, draft: &mut Draft) {
-    let contacts = Contacts::of(run);
+    let contacts = run.contacts();
     let (mut peers, mut told) = (BTreeMap::new(), BTreeSet::new());
     for event in bound(run) {
         // Peers of sockets are learnt from before the idle time too.
@@ -210,7 +210,7 @@ fn contacts(run: &Run, phase: &str, during: &dyn Fn(&Event) -> bool, draft: &mut
             continue;
         }
         let host = contacts.shown(&end);
-        let claimed = is_claimed(run, &contacts, actor.process, &end);
+        let claimed = is_claimed(run, contacts, event, actor.process, &end);
         draft.find(Finding {
             text: format!(
                 "{program} reaches {host} while idle in phase {phase} of run {}{}",
@@ -228,9 +228,8 @@ fn contacts(run: &Run, phase: &str, during: &dyn Fn(&Event) -> bool, draft: &mut
 
 /// Whoever may contact somebody may ask the resolver for their address; for whom it asks is held
 /// against the claims by N1.
-fn is_claimed(run: &Run, contacts: &Contacts, process: Process, end: &End) -> bool {
-    let image = run.processes.image_at(process, u64::MAX);
-    let domain = image.and_then(|image| image.domain.as_ref());
+fn is_claimed(run: &Run, contacts: &Contacts, event: &Event, process: Process, end: &End) -> bool {
+    let domain = run.processes.domain(event);
     let domain = domain.and_then(|name| run.product.domains.get(name));
     let contact = contacts.of_subject().find(|(at, _)| *at == end);
     let is_resolver = contact.is_some_and(|(_, contact)| contact.hosts.is_empty());

@@ -13,6 +13,7 @@ const LIMITED: &[(&str, &str)] = &[
     ("N2", LINK),
     ("N3", LINK),
     ("W1", FILES),
+    ("T1", FILES),
 ];
 const PATHS: &str = "in place the product is among other processes of its user, and what passes \
                      between them and it is not recorded";

@@ -262,10 +262,14 @@ fn saw(run: &Run, source: Source, canary: &Canary<'_>) -> bool {
     };
     match source {
         Source::Lab => true,
-        Source::Ptrace | Source::Tracepoint => sensed(&|what| match what {
-            What::Opened { path, error: None, .. } => contains(path.as_bytes()),
-            _ => false,
-        }),
+        Source::Ptrace | Source::Tracepoint => {
+            // What is no run of the lab's own program is no canary, whatever the lab's log says.
+            run.processes.ran_the_lab(canary.process)
+                && sensed(&|what| match what {
+                    What::Opened { path, error: None, .. } => contains(path.as_bytes()),
+                    _ => false,
+                })
+        }
         // It asks the resolver whether or not anything answers.
         Source::Cgroup => sensed(&|what| {
             matches!(what, What::Connected { .. } | What::Sent { peer: Some(_), .. })

@@ -18,10 +18,13 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
         .reproduce("watchglass recheck BUNDLE, then follow the witness path's rows in sensor.log")
         .dispute("Show, for every byte of the flow, where it comes from if not from the file.")
         .blind("Timing, and what a process could have kept in the kernel without a call that is recorded.");
+    if judged(case).any(|run| run.clocks.are_laid()) {
+        draft = draft.blind(SHARED_CLOCK);
+    }
     let (mut read_bait, mut refuted) = (false, false);
     for run in judged(case) {
-        let contacts = Contacts::of(run);
-        for witness in paths(case, run, &contacts) {
+        let contacts = run.contacts();
+        for witness in run.witnesses(case) {
             let (Some(first), Some(last)) = (witness.path.edges.first(), witness.path.edges.last())
             else {
                 continue;
@@ -42,7 +45,7 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
                 ),
                 breaks: witness.unexplained.is_some(),
                 file: Some(file.to_string()),
-                destination: Some(named(&contacts, &host.to_string())),
+                destination: Some(named(contacts, &host.to_string())),
                 program: sender(run, &last.from),
                 evidence: rows.collect(),
             });
@@ -74,9 +77,11 @@ pub(super) fn r3_seen(case: &Case) -> CheckResult {
     }
 }
 
+const SHARED_CLOCK: &str = "What programs could tell each other by the memory that the library of the hastened clock shares among them while they idle.";
 const BELOW_THE_TEXT: &str = "How often the same messages were sent, when, and what protocols choose at random below the text could still tell something.";
 
 /// A far end that bait can have reached.
+#[derive(Debug)]
 pub(crate) struct Witness {
     /// A shortest path: from a file whose content was seen there, where one was.
     pub(crate) path: crate::graph::Path,
@@ -89,12 +94,21 @@ pub(crate) struct Witness {
 }
 
 /// Every far end that bait can have reached in a run, nearest first.
-pub(crate) fn paths(case: &Case, run: &Run, contacts: &Contacts) -> Vec<Witness> {
-    let graph = graph(run);
-    let witness = |path: crate::graph::Path| {
+///
+/// [`MAX_WITNESSES`] of them are looked at closely: a product that reaches more far ends than that
+/// with bait in its hands needs no explaining.
+pub(crate) fn witnesses(case: &Case, run: &Run) -> Vec<Witness> {
+    let (graph, contacts) = (graph(run), run.contacts());
+    let backwards = graph.backwards();
+    let witness = |(number, path): (usize, crate::graph::Path)| {
         let host = path.edges.last().map(|edge| edge.to.clone())?;
         let Node::Host(name) = &host else { return None };
-        let bait = graph.bait_of(&host);
+        if number >= MAX_WITNESSES {
+            let unexplained = Some("it is one of too many far ends to be looked at".to_owned());
+            let (bait, content) = (BTreeSet::new(), Vec::new());
+            return Some(Witness { path, bait, content, unexplained });
+        }
+        let bait = backwards.bait_of(&host);
         let end = name.to_string().parse::<std::net::SocketAddr>().ok();
         let end = end.map(|end| (end.ip(), end.port()));
         let contact = end.and_then(|end| contacts.at_end(&end).map(|contact| (end, contact)));
@@ -116,8 +130,11 @@ pub(crate) fn paths(case: &Case, run: &Run, contacts: &Contacts) -> Vec<Witness>
         };
         Some(Witness { path, bait, content, unexplained })
     };
-    graph.paths_to_hosts().into_iter().filter_map(witness).collect()
+    graph.paths_to_hosts().into_iter().enumerate().filter_map(witness).collect()
 }
+
+/// Far ends of a run that are looked at closely.
+const MAX_WITNESSES: usize = 256;
 
 /// The hits that are content of one of these files, in words.
 fn content(files: &BTreeSet<Name>, hits: &[crate::bait::Hit]) -> Vec<String> {
@@ -158,13 +175,13 @@ pub(super) fn n1(case: &Case) -> CheckResult {
         .dispute("Name the documentation that claims the host and port, or show that the flow was not the product's.");
     let (mut disagreements, mut flows) = (Vec::new(), 0_u64);
     for run in judged(case) {
-        let contacts = Contacts::of(run);
+        let contacts = run.contacts();
         for (end, contact) in contacts.of_subject() {
             flows = flows.saturating_add(contact.flows);
-            disagreements.extend(disagreement(run, &contacts, end, contact));
-            unclaimed(run, &contacts, end, contact, &mut draft);
+            disagreements.extend(disagreement(run, contacts, end, contact));
+            unclaimed(run, contacts, end, contact, &mut draft);
         }
-        unclaimed_questions(run, &contacts, &mut draft);
+        unclaimed_questions(run, contacts, &mut draft);
         for stray in &run.link.stray {
             draft.find(Finding {
                 text: format!(
@@ -267,15 +284,20 @@ fn unclaimed(run: &Run, contacts: &Contacts, end: &End, contact: &Contact, draft
     }
 }
 
+/// Whether every domain that a process had when it went there claims the contact.
 pub(super) fn covers(run: &Run, process: Process, end: &End, contact: &Contact) -> bool {
-    let image = run.processes.image_at(process, u64::MAX);
-    let domain = image.and_then(|image| image.domain.as_ref());
-    let Some(domain) = domain.and_then(|name| run.product.domains.get(name)) else { return false };
     let udp = !contact.transports.contains(&Transport::Tcp)
         && contact.transports.contains(&Transport::Udp);
     let address = end.0.to_string();
-    let mut names = contact.hosts.iter().map(String::as_str).chain([address.as_str()]);
-    names.any(|name| domain.contact_for(name, end.1, udp).is_some())
+    let names: Vec<&str> =
+        contact.resolved.iter().map(String::as_str).chain([address.as_str()]).collect();
+    let claims = |domain: &Option<String>| {
+        let domain = domain.as_ref().and_then(|name| run.product.domains.get(name));
+        domain.is_some_and(|domain| {
+            names.iter().any(|name| domain.contact_for(name, end.1, udp).is_some())
+        })
+    };
+    contact.domains.get(&process).is_some_and(|domains| domains.iter().all(claims))
 }
 
 /// Asking for a name tells the name, so a question needs a claim as a contact does.
@@ -307,7 +329,7 @@ pub(crate) fn unmet_contacts(case: &Case) -> Vec<String> {
     for (name, domain) in &case.product.domains {
         for claim in &domain.contacts {
             let met = judged(case).filter(|run| run.plan.network).any(|run| {
-                let contacts = Contacts::of(run);
+                let contacts = run.contacts();
                 contacts.of_subject().any(|(end, contact)| {
                     let named = contact.hosts.iter().any(|host| claim.host.matches(host))
                         || claim.host.matches(&end.0.to_string());
@@ -338,8 +360,8 @@ pub(super) fn n2(case: &Case) -> CheckResult {
     let (mut readable, mut opaque, mut agreed) = (0_u64, 0_u64, 0_u64);
     let mut disagreements = Vec::new();
     for run in judged(case) {
-        let contacts = Contacts::of(run);
-        let reconciled = reconcile(run, &contacts);
+        let contacts = run.contacts();
+        let reconciled = reconcile(run, contacts);
         agreed = agreed.saturating_add(reconciled.agreed);
         for (text, row) in reconciled.differ {
             draft.find(differs(run, &text, row));

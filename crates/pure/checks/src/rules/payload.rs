@@ -11,7 +11,6 @@ use super::network::unmet_contacts;
 use crate::case::{Case, Run};
 use crate::contacts::{Contact, Contacts, DNS_PORT, End};
 use crate::results::{CheckResult, Finding, Identifier, RunValue, State};
-use crate::senders::Senders;
 
 /// N3: is there planted data in what leaves, and is every field of every message claimed?
 pub(super) fn n3(case: &Case) -> CheckResult {
@@ -22,19 +21,19 @@ pub(super) fn n3(case: &Case) -> CheckResult {
         .blind("Substitution by an own alphabet and XOR with a key are not undone by this version.");
     let (mut searched, mut exhausted) = (0_u64, false);
     for run in judged(case) {
-        let contacts = Contacts::of(run);
+        let contacts = run.contacts();
         for (end, contact) in contacts.of_subject() {
             for (bytes, row) in payloads(run, contact) {
                 searched = searched.saturating_add(super::network::length(&bytes));
                 let search = run.planted.search(&bytes);
                 exhausted |= search.exhausted;
                 for hit in search.hits {
-                    planted_data(run, &contacts, end, &hit, &row, &mut draft);
+                    planted_data(run, contacts, end, &hit, &row, &mut draft);
                 }
             }
-            unclaimed_fields(run, &contacts, end, contact, &mut draft);
+            unclaimed_fields(run, contacts, end, contact, &mut draft);
         }
-        exhausted |= asked_names(run, &contacts, &mut draft);
+        exhausted |= asked_names(run, contacts, &mut draft);
     }
     if draft.breaks() > 0 {
         return draft.result(
@@ -156,13 +155,16 @@ fn program(run: &Run, process: Process) -> Option<String> {
     run.processes.image_at(process, u64::MAX).map(|image| image.path.to_string())
 }
 
-/// The domains of the processes that a stream may come from. What has no domain claims nothing, and
-/// N1 says so of every contact it makes.
-fn domains_of<'a>(run: &'a Run, processes: &BTreeSet<Process>) -> Vec<&'a Domain> {
+/// The domains of the processes that a stream may come from, as they were when they sent. What has
+/// no domain claims nothing, and N1 says so of every contact it makes.
+fn domains_of<'a>(
+    run: &'a Run,
+    contact: &Contact,
+    processes: &BTreeSet<Process>,
+) -> Vec<&'a Domain> {
     let bound = processes.iter().filter(|process| run.processes.is_bound(**process));
-    let names =
-        bound.filter_map(|process| run.processes.image_at(*process, u64::MAX)?.domain.as_ref());
-    let names: BTreeSet<&String> = names.collect();
+    let domains = bound.filter_map(|process| contact.domains.get(process)).flatten().flatten();
+    let names: BTreeSet<&String> = domains.collect();
     names.into_iter().filter_map(|name| run.product.domains.get(name)).collect()
 }
 
@@ -174,10 +176,10 @@ fn unclaimed_fields(
     contact: &Contact,
     draft: &mut Draft,
 ) {
-    let (host, senders) = (contacts.shown(end), Senders::of(run));
+    let (host, senders) = (contacts.shown(end), run.senders());
     let mut told = BTreeSet::new();
     for stream in &contact.streams {
-        let domains = domains_of(run, &senders.of_stream(run, end, contact, stream));
+        let domains = domains_of(run, contact, &senders.of_stream(run, end, contact, stream));
         for request in stream.requests() {
             for field in request.fields() {
                 let beyond =
@@ -319,7 +321,7 @@ struct Values {
 /// Every field that a run sent, by destination and name.
 fn messages(run: &Run) -> BTreeMap<(String, String), Values> {
     let mut messages: BTreeMap<(String, String), Values> = BTreeMap::new();
-    let contacts = Contacts::of(run);
+    let contacts = run.contacts();
     for (end, contact) in contacts.of_subject() {
         let host = contacts.shown(end);
         let sender =

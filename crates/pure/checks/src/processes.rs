@@ -12,6 +12,15 @@ pub(crate) struct Processes {
     steps: Vec<Step>,
     /// Digest of the lab's own program.
     lab: Option<Digest>,
+    canaries: HashMap<Process, Canary>,
+}
+
+/// What a canary was seen to run.
+#[derive(Clone, Debug, Default)]
+struct Canary {
+    token: Vec<u8>,
+    ran_the_lab: bool,
+    ran_another: bool,
 }
 
 /// What is known of one process.
@@ -81,7 +90,7 @@ impl Processes {
         brought: &HashSet<&str>,
         lab_program: Option<Digest>,
     ) -> Self {
-        let mut processes = Self { by_id: HashMap::new(), steps: steps(lab), lab: lab_program };
+        let mut processes = Self { steps: steps(lab), lab: lab_program, ..Self::default() };
         processes.roots(lab, product);
         for event in sensor {
             processes.follow(event, product, brought);
@@ -90,23 +99,33 @@ impl Processes {
         processes
     }
 
-    /// A canary that ran anything but the lab's own program is none.
+    /// A canary that ran anything but the lab's own program is none, whatever the lab's log says.
     fn unmask(&mut self) {
-        let lab = self.lab;
-        for life in self.by_id.values_mut().filter(|life| life.role == Role::Canary) {
-            let mut ran = life.images.iter().filter(|image| !image.before_exec);
-            if ran.any(|image| image.digest.is_none() || image.digest != lab) {
+        let unmasked = self.canaries.iter().filter(|(_, canary)| canary.ran_another);
+        for process in unmasked.map(|(process, _)| process) {
+            if let Some(life) = self.by_id.get_mut(process) {
                 life.role = Role::Stranger;
             }
         }
     }
 
-    /// Whether a process was seen to run the lab's own program.
+    /// Whether a process was seen to run the lab's own program as the canary that it is said to be.
     #[must_use]
     pub(crate) fn ran_the_lab(&self, process: Process) -> bool {
-        let life = self.by_id.get(&process);
-        let mut images = life.into_iter().flat_map(|life| &life.images);
-        self.lab.is_some() && images.any(|image| image.digest == self.lab)
+        self.canaries.get(&process).is_some_and(|canary| canary.ran_the_lab && !canary.ran_another)
+    }
+
+    /// The lab's own program is told by its digest, which is missing where it ended before it
+    /// could be read, and by the token that it was given.
+    fn runs_canary(&mut self, process: Process, digest: Option<Digest>, argv: &[Name]) {
+        let lab = self.lab;
+        let canary = self.canaries.entry(process).or_default();
+        let token = |word: &Name| !canary.token.is_empty() && word.as_bytes() == canary.token;
+        if argv.iter().any(token) && digest.is_none_or(|digest| Some(digest) == lab) {
+            canary.ran_the_lab = true;
+        } else {
+            canary.ran_another = true;
+        }
     }
 
     /// Whose process it is.
@@ -176,7 +195,11 @@ impl Processes {
                     let role = if set_up { Role::SetUp { until_ns } } else { Role::Product };
                     (*process, role, phase.map(|phase| phase.domain.clone()))
                 }
-                What::CanaryPlaced { process, .. } => (*process, Role::Canary, None),
+                What::CanaryPlaced { process, token, .. } => {
+                    let token = token.clone().into_bytes();
+                    self.canaries.insert(*process, Canary { token, ..Canary::default() });
+                    (*process, Role::Canary, None)
+                }
                 _ => continue,
             };
             let image = Image {
@@ -204,7 +227,10 @@ impl Processes {
             What::Forked { child, .. } if *child != actor.process => {
                 self.born(*child, actor.process, event);
             }
-            What::Executed { path, digest, .. } => {
+            What::Executed { path, digest, argv, .. } => {
+                if self.role(actor.process) == Role::Canary {
+                    self.runs_canary(actor.process, *digest, argv);
+                }
                 let is_brought = brought.contains(path.to_string().as_str());
                 self.ran(actor.process, event, (path, *digest), product, is_brought);
             }

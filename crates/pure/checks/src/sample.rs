@@ -416,7 +416,8 @@ fn sensor(run: &PlannedRun, scene: Scene, sample: &Sample) -> Vec<u8> {
             }
         };
         let (path, digest) = ("/memfd:canary".into(), Some(Digest::of(sample.canary_program)));
-        sing(kernel, What::Executed { path, file: None, digest, argv: Vec::new() });
+        let argv = vec![Name::from(*token)];
+        sing(kernel, What::Executed { path, file: None, digest, argv });
         sing(kernel, opened(&format!("/var/tmp/{token}"), WRITE));
         let resolver = Peer::Internet { address: GATE.into(), port: 53 };
         let bytes = question(&format!("{token}.canary.example")).len() as u64;

@@ -18,6 +18,7 @@ use crate::recording::{LabLog, Listener};
 #[derive(Debug)]
 pub(crate) struct Canaries {
     expect: Vec<Source>,
+    rights: Rights,
     /// TLS libraries that each speaks through; none where the sensor does not watch any.
     libraries: Option<Vec<PathBuf>>,
     /// Those at random times that have not sung yet.
@@ -59,6 +60,7 @@ impl Canaries {
         let watches_tls = libraries.as_ref().is_some_and(|libraries| !libraries.is_empty());
         Ok(Self {
             expect: expected(run, chosen, watches_tls),
+            rights: chosen.rights,
             libraries,
             due: due(&seed, run.phases.len()),
             phase: (0, Instant::now()),
@@ -129,7 +131,8 @@ impl Canaries {
         let token = token()?;
         let (stdout, heard) = Listener::pipe()?;
         let (stderr, complaint) = Listener::pipe()?;
-        let program = canary::program().into_diagnostic().context("copying the canary")?;
+        let program =
+            canary::program(self.rights).into_diagnostic().context("copying the canary")?;
         let libraries = self.libraries.clone().unwrap_or_default();
         let fixed = ["canary".into(), canary::ROLE.into(), token.clone().into()];
         let spawn = Spawn {

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::choose::Rights;
+
 /// First argument of the role.
 pub(crate) const ROLE: &str = "canary";
 
@@ -25,7 +27,13 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
 /// The lab's own program under a name that says nothing of where it lies on the lab's machine: the
 /// kernel gives the path of what is run, and the path becomes evidence.
-pub(crate) fn program() -> std::io::Result<File> {
+///
+/// In place Landlock lets nothing be run that has no path; there the tracer gives the path another
+/// name.
+pub(crate) fn program(rights: Rights) -> std::io::Result<File> {
+    if rights == Rights::InPlace {
+        return File::open("/proc/self/exe");
+    }
     let copy = rustix::fs::memfd_create("watchglass-canary", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut copy = File::from(copy);
     std::io::copy(&mut File::open("/proc/self/exe")?, &mut copy)?;

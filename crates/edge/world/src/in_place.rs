@@ -73,7 +73,9 @@ const READABLE: &[&str] = &[
     "/etc/nsswitch.conf",
     "/etc/protocols",
     "/etc/services",
-    "/etc/ssl",
+    // And not /etc/ssl/private.
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
 ];
 /// Landlock itself refuses what of other processes only a tracer may see.
 const LISTED: &[&str] = &["/proc"];

@@ -15,6 +15,8 @@
 mod faulty;
 #[path = "parts/kills.rs"]
 mod kills;
+#[path = "parts/ready.rs"]
+mod ready;
 #[path = "../../../edge/world/tests/parts/traces.rs"]
 mod traces;
 

@@ -4,7 +4,6 @@
 mod lab;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -106,25 +105,30 @@ fn write_result(place: &Place, measure: &Measure, figures: &Value) -> Result<(),
     std::fs::write(&path, format!("{document:#}\n")).map_err(Trouble::file(&path))
 }
 
-/// What a reader needs to compare figures, and nothing that names the machine.
+/// What a reader needs to compare figures, and nothing that tells one machine from others like it.
 fn machine() -> Result<Value, Trouble> {
     let rustc = output(std::process::Command::new("rustc").arg("-V"))?;
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     Ok(json!({
-        "cpu": after_colon("/proc/cpuinfo", "model name"),
+        "architecture": std::env::consts::ARCH,
         "cores": cores,
-        "memory": after_colon("/proc/meminfo", "MemTotal"),
-        "kernel": first_line("/proc/sys/kernel/osrelease"),
+        "memory_gib": memory_gib(),
+        "kernel": kernel(),
         "rustc": String::from_utf8_lossy(&rustc).trim(),
     }))
 }
 
-fn after_colon(file: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(Path::new(file)).ok()?;
-    let line = text.lines().find(|line| line.starts_with(key))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+fn memory_gib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = total.split_whitespace().next()?.parse().ok()?;
+    Some((kib + KIB_OF_A_GIB / 2) / KIB_OF_A_GIB)
 }
 
-fn first_line(file: &str) -> Option<String> {
-    std::fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
+const KIB_OF_A_GIB: u64 = 1 << 20;
+
+/// The kernel's version without its build.
+fn kernel() -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(release.trim().splitn(3, ['.', '-']).take(2).collect::<Vec<_>>().join("."))
 }

@@ -24,18 +24,21 @@ use crate::progress::Progress;
 use crate::run::{self, Setting};
 use crate::{clock, environment, furnish, in_place, output, real, scenario};
 
-/// Assays the product that was asked for, or the other one where this machine cannot.
-pub(crate) fn assay(arguments: &Assay) -> Result<ExitCode> {
-    let asked = one(arguments, None);
+/// Assays the product that was asked for, or the other one where this machine cannot. `refused` is
+/// what this process could not get before.
+pub(crate) fn assay(arguments: &Assay, refused: Option<Choice>) -> Result<ExitCode> {
+    let refused = Vec::from_iter(refused);
+    let asked = one(arguments, refused.clone());
     let (Err(report), Some(other)) = (&asked, &arguments.or_else) else { return asked };
     let Some(Unavailable(why)) = report.downcast_ref::<Unavailable>() else { return asked };
     let what = format!("{} instead of {}", other.display(), arguments.product.display());
     let instead = choose::choice(&what, why);
-    one(&Assay { product: other.clone(), or_else: None, ..arguments.clone() }, Some(instead))
+    let before = [vec![instead], refused].concat();
+    one(&Assay { product: other.clone(), or_else: None, ..arguments.clone() }, before)
 }
 
-fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
-    let Some((results, folder)) = record(arguments, instead)? else {
+fn one(arguments: &Assay, before: Vec<Choice>) -> Result<ExitCode> {
+    let Some((results, folder)) = record(arguments, before)? else {
         return Ok(ExitCode::SUCCESS);
     };
     tell(arguments, &results, &folder)?;
@@ -43,13 +46,10 @@ fn one(arguments: &Assay, instead: Option<Choice>) -> Result<ExitCode> {
 }
 
 /// Makes a bundle: its results and its folder. `None` where only the plan was asked for.
-pub(crate) fn record(
-    arguments: &Assay,
-    instead: Option<Choice>,
-) -> Result<Option<(Results, PathBuf)>> {
+pub(crate) fn record(arguments: &Assay, before: Vec<Choice>) -> Result<Option<(Results, PathBuf)>> {
     let (product, text) = output::read_product(&arguments.product)?;
     real::allow(arguments.network, &product)?;
-    let chosen = choose::choose(arguments, &product, instead)?;
+    let chosen = choose::choose(arguments, &product, before)?;
     crate::blind::check(arguments, chosen.tier)?;
     let seed = seed(arguments.seed.as_deref())?;
     let network = arguments.network != NetworkChoice::None;
@@ -278,6 +278,7 @@ fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> 
         && before.world == campaign.world
         && before.network == campaign.network
         && before.bait_files == campaign.bait_files
+        && before.idle_speed == campaign.idle_speed
         && before.bait_generator == campaign.bait_generator
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
     let recorded = folder.join("runs").exists();

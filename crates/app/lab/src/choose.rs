@@ -53,13 +53,13 @@ impl Chosen {
     }
 }
 
-/// Chooses. `instead` says why this product is assayed and not the one that was asked for first.
+/// Chooses. `choices` are those made before: why this product is assayed and not the one that was
+/// asked for first, and what this process could not get.
 pub(crate) fn choose(
     arguments: &Assay,
     product: &Product,
-    instead: Option<Choice>,
+    mut choices: Vec<Choice>,
 ) -> Result<Chosen> {
-    let mut choices: Vec<Choice> = instead.into_iter().collect();
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
     let cache = arguments.cache.clone().unwrap_or_else(|| home.join(".cache/watchglass"));
     let state = arguments.state.clone().unwrap_or_else(|| home.join(".local/state/watchglass"));

@@ -11,19 +11,21 @@ use watchglass_checks::Case;
 use watchglass_claims::{
     Command, Identity, Install, Observed, ObservedPhase, Phase, Privileges, Product, Signal, draft,
 };
+use watchglass_evidence::Choice;
 use watchglass_store::write_file;
 
 use crate::cli::{self, Init};
 use crate::{assay, output};
 
-pub(crate) fn init(arguments: &Init) -> Result<ExitCode> {
+/// `refused` is what this process could not get before.
+pub(crate) fn init(arguments: &Init, refused: Option<Choice>) -> Result<ExitCode> {
     let file = &arguments.output;
     if file.exists() && !arguments.force {
         return Err(miette!("{} exists; give another name or --force", file.display()));
     }
     let observed = match &arguments.from {
         Some(bundle) => of_bundle(bundle)?,
-        None => observe(arguments)?,
+        None => observe(arguments, refused)?,
     };
     let (phases, programs) = (observed.phases.len(), observed.programs.len());
     write(file, &draft(&observed))?;
@@ -47,7 +49,7 @@ fn of_bundle(bundle: &Path) -> Result<Observed> {
 
 /// Makes one run of the phases that were asked for, under claims of nothing, and looks at it. The
 /// claims stand in the file meanwhile, so that a run which breaks off can be looked into.
-fn observe(arguments: &Init) -> Result<Observed> {
+fn observe(arguments: &Init, refused: Option<Choice>) -> Result<Observed> {
     let asked = asked(arguments)?;
     let file = &arguments.output;
     let text = draft(&asked);
@@ -62,7 +64,7 @@ fn observe(arguments: &Init) -> Result<Observed> {
     else {
         return Err(miette!("the run could not be asked for"));
     };
-    assay::record(&assay, None)?;
+    assay::record(&assay, Vec::from_iter(refused))?;
     let mut observed = of_bundle(&bundle)?;
     for phase in &mut observed.phases {
         expect_what_was_seen(phase);

@@ -33,7 +33,7 @@ mod specimens;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use miette::IntoDiagnostic as _;
+use watchglass_evidence::Choice;
 
 /// Exit code for what could not be done.
 const ERROR: u8 = 2;
@@ -52,15 +52,11 @@ fn main() -> ExitCode {
         }
     }
     let done = match cli::Cli::parse().command {
-        cli::Command::Assay(arguments) => {
-            // While there is one thread. Without a range a world has a single user.
-            let entered = watchglass_world::enter_range_of_users();
-            entered.into_diagnostic().and_then(|_| assay::assay(&arguments))
-        }
+        cli::Command::Assay(arguments) => assay::assay(&arguments, enter_range_of_users()),
         cli::Command::SelfTest(arguments) => self_test::self_test(&arguments),
         cli::Command::Diff(arguments) => output::diff(&arguments),
         cli::Command::Check(arguments) => output::check_product(&arguments),
-        cli::Command::Init(arguments) => init::init(&arguments),
+        cli::Command::Init(arguments) => init::init(&arguments, enter_range_of_users()),
         cli::Command::Events(arguments) => output::events(&arguments),
         cli::Command::Doctor(arguments) => doctor::doctor(&arguments),
     };
@@ -68,4 +64,11 @@ fn main() -> ExitCode {
         eprintln!("{report:?}");
         ExitCode::from(ERROR)
     })
+}
+
+/// Must be done while there is one thread. Without a range a world has a single user, and where no
+/// world can be had either, that is found out by trying; so a refusal is told and ends nothing.
+fn enter_range_of_users() -> Option<Choice> {
+    let refused = watchglass_world::enter_range_of_users().err()?;
+    Some(choose::choice("no range of users", &probe::in_words(refused)))
 }

@@ -1,6 +1,7 @@
 //! What the lab writes and prints: bundles, product file checks, logs, differences.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use miette::{Context as _, IntoDiagnostic as _, Result, miette};
 use watchglass_checks::Case;
 use watchglass_checks::results::Results;
 use watchglass_claims::{Product, render_problems};
+use watchglass_events::Event;
 use watchglass_evidence::{
     ENVELOPE, MANIFEST, Manifest, Part, PartName, REPORT, RESULTS, Statement, Subject, to_canonical,
 };
@@ -89,23 +91,28 @@ pub(crate) fn check_product(arguments: &cli::Check) -> Result<ExitCode> {
 }
 
 pub(crate) fn events(arguments: &cli::Events) -> Result<ExitCode> {
-    use std::io::Write as _;
     let bytes = std::fs::read(&arguments.log)
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot read {}", arguments.log.display()))?;
     let log = watchglass_events::log::parse(&bytes).into_diagnostic()?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for event in &log.events {
-        serde_json::to_writer(&mut out, event).into_diagnostic()?;
-        // A closed pipe is a normal end.
-        if out.write_all(b"\n").is_err() {
-            return Ok(ExitCode::SUCCESS);
-        }
+    match print_lines(&log.events) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        printed => printed.into_diagnostic()?,
     }
     match log.cut {
         None => Ok(ExitCode::SUCCESS),
         Some(why) => Err(miette!("the log breaks off after {} events: {why}", log.events.len())),
     }
+}
+
+fn print_lines(events: &[Event]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for event in events {
+        serde_json::to_writer(&mut out, event)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
 }
 
 pub(crate) fn diff(arguments: &cli::Diff) -> Result<ExitCode> {

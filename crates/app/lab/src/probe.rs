@@ -58,7 +58,7 @@ pub(crate) fn subject_side(world: &World) -> std::io::Result<watchglass_fakenet:
 }
 
 /// An error with its causes, in one line.
-fn in_words(error: impl std::error::Error + 'static) -> String {
+pub(crate) fn in_words(error: impl std::error::Error + 'static) -> String {
     let first: &dyn std::error::Error = &error;
     let causes = std::iter::successors(Some(first), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

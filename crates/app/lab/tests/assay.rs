@@ -5,13 +5,16 @@
     reason = "a test starts the lab, reads and spoils what it left, and says why it fails"
 )]
 
+#[path = "parts/lab.rs"]
+mod lab;
+#[path = "parts/ready.rs"]
+mod ready;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use watchglass_checks::results::{Results, State};
-
-const LAB: &str = env!("CARGO_BIN_EXE_watchglass-lab");
 
 fn product() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../products/clamav.toml")
@@ -23,19 +26,8 @@ fn cache() -> PathBuf {
 }
 
 fn command(folder: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(LAB);
-    command
-        .arg("assay")
-        .arg(product())
-        .args(["--bait", "40", "--idle-seconds", "1", "--no-progress"])
-        .arg("--output")
-        .arg(folder.join("bundle"))
-        .arg("--cache")
-        .arg(cache())
-        .arg("--state")
-        .arg(folder.join("state"))
-        .args(more)
-        .stdin(Stdio::null());
+    let mut command = lab::assay(&product(), folder, &cache());
+    command.args(["--bait", "40", "--idle-seconds", "1"]).args(more);
     command
 }
 
@@ -43,17 +35,9 @@ fn assay(folder: &Path, more: &[&str]) -> Output {
     command(folder, more).output().expect("the lab runs")
 }
 
-/// Worlds need root here; the harness makes a skip a failure where it is strict.
 fn is_ready(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let tools = Path::new("/usr/bin/mmdebstrap").exists() && Path::new("/usr/sbin/nft").exists();
-    if root && tools {
-        return true;
-    }
-    let why = "needs root, mmdebstrap and nftables";
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "skipped: {test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    false
+    let tool = Path::new("/usr/bin/mmdebstrap").exists();
+    ready::is_ready(test, &[("mmdebstrap", tool)])
 }
 
 fn state(results: &Results, id: &str) -> State {

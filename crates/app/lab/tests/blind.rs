@@ -5,15 +5,19 @@
     reason = "a test starts the lab, reads what it left, and says why it fails"
 )]
 
+#[path = "parts/lab.rs"]
+mod lab;
+#[path = "parts/ready.rs"]
+mod ready;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lab::LAB;
 use watchglass_checks::rests_on;
 use watchglass_checks::results::State;
 use watchglass_events::{Source, What};
-
-const LAB: &str = env!("CARGO_BIN_EXE_watchglass-lab");
 
 /// Each source with its switch and a tier that has it.
 const SOURCES: [(Source, &str, &str); 7] = [
@@ -28,18 +32,10 @@ const SOURCES: [(Source, &str, &str); 7] = [
 
 const RUNS: [&str; 3] = ["A1", "A2", "B"];
 
-/// Worlds need root here, and the programs are built beside the lab where the workspace is built.
 fn is_ready(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
     let programs = Path::new(LAB).with_file_name("specimen-scan").exists();
     let bpf = watchglass_sensor::bpf::probe().iter().all(|(_, probed)| probed.is_ok());
-    if root && programs && bpf && Path::new("/usr/sbin/nft").exists() {
-        return true;
-    }
-    let why = "needs root, BPF, nftables, and the specimens built beside the lab";
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "skipped: {test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    false
+    ready::is_ready(test, &[("BPF", bpf), ("the specimens built beside the lab", programs)])
 }
 
 /// The state of every check, with its reason.
@@ -48,18 +44,9 @@ type States = BTreeMap<String, (State, String)>;
 /// Assays the reference product.
 fn assay(folder: &Path, more: &[&str]) -> States {
     let product = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../products/reference.toml");
-    let output = Command::new(LAB)
-        .arg("assay")
-        .arg(product)
-        .args(["--bait", "20", "--idle-seconds", "1", "--no-progress", "--runs", &RUNS.join(",")])
+    let output = lab::assay(&product, folder, &folder.join("cache"))
+        .args(["--bait", "20", "--idle-seconds", "1", "--runs", &RUNS.join(",")])
         .args(more)
-        .arg("--output")
-        .arg(folder.join("bundle"))
-        .arg("--cache")
-        .arg(folder.join("cache"))
-        .arg("--state")
-        .arg(folder.join("state"))
-        .stdin(Stdio::null())
         .output()
         .expect("the lab runs");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -15,6 +15,8 @@
 mod faulty;
 #[path = "parts/kills.rs"]
 mod kills;
+#[path = "parts/ready.rs"]
+mod ready;
 #[path = "../../../edge/world/tests/parts/traces.rs"]
 mod traces;
 
@@ -245,7 +247,8 @@ fn whoever_outlives_the_phase_is_ended_and_told() {
                 setsid sleep 1000 & exit 0";
     let begun = Instant::now();
     let done = Faulty::script(away).assay();
-    assert!(begun.elapsed() < Duration::from_secs(120), "nobody waited for it");
+    // Catches a lab that waits for the sleepers.
+    assert!(begun.elapsed() < Duration::from_secs(600), "nobody waited for it");
     assert_ne!(done.code(), 0, "{}", done.said());
     let notes = done.notes();
     assert!(notes.contains("outlived phase fault and were killed: 2"), "{notes}");
@@ -342,11 +345,10 @@ fn an_output_that_cannot_be_written_is_told_before_anything_runs() {
     // A file system that may only be read.
     let faulty = Faulty::script("true");
     let script = format!("mount -t tmpfs -o ro none {0} && exec \"$@\"", faulty.mount().display());
-    let begun = Instant::now();
     let (code, said) = faulty.ended(in_own_mounts(&script, lab(&faulty, &faulty.mount(), &[])));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("Read-only file system"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "it was told at once");
+    assert!(!said.contains("phase fault"), "it was told before anything ran: {said}");
 }
 
 #[test]

@@ -5,13 +5,16 @@
     reason = "a test builds products, starts the lab and reads what it left"
 )]
 
+#[path = "parts/lab.rs"]
+mod lab;
+#[path = "parts/ready.rs"]
+mod ready;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use watchglass_checks::results::{CheckResult, Results, State};
 use watchglass_events::What;
-
-const LAB: &str = env!("CARGO_BIN_EXE_watchglass-lab");
 
 /// What happens after some hours; the claims cover none of the network.
 fn product(command: &str, lasts: &str) -> String {
@@ -54,18 +57,8 @@ fn assay(folder: &Path, command: &str, lasts: &str, idle_seconds: u32) -> (Resul
         std::fs::write(folder.join("idler"), "#!/bin/sh\n").expect("written");
     }
     let bundle = folder.join("bundle");
-    let output = Command::new(LAB)
-        .arg("assay")
-        .arg(&file)
-        .args(["--bait", "40", "--runs", "A1", "--no-progress"])
-        .args(["--idle-seconds", &idle_seconds.to_string()])
-        .arg("--output")
-        .arg(&bundle)
-        .arg("--cache")
-        .arg(folder.join("cache"))
-        .arg("--state")
-        .arg(folder.join("state"))
-        .stdin(Stdio::null())
+    let output = lab::assay(&file, folder, &folder.join("cache"))
+        .args(["--bait", "40", "--runs", "A1", "--idle-seconds", &idle_seconds.to_string()])
         .output()
         .expect("the lab runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -87,16 +80,8 @@ fn library() -> PathBuf {
     Path::new("/usr/lib").join(triplet).join("faketime/libfaketime.so.1")
 }
 
-/// Worlds need root here; the harness makes a skip a failure where it is strict.
 fn is_ready(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if root && library().exists() && Path::new("/usr/sbin/nft").exists() {
-        return true;
-    }
-    let why = "needs root, nftables and libfaketime";
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "skipped: {test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    false
+    ready::is_ready(test, &[("libfaketime", library().exists())])
 }
 
 #[test]

@@ -5,6 +5,9 @@
     reason = "a test starts the lab and reads what it left"
 )]
 
+#[path = "parts/ready.rs"]
+mod ready;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -28,20 +31,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Worlds need root here; the harness makes a skip a failure where it is strict.
-fn is_ready(test: &str) -> bool {
-    if rustix::process::geteuid().is_root() && Path::new("/usr/sbin/nft").exists() {
-        return true;
-    }
-    let why = "needs root and nftables";
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "skipped: {test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    false
-}
-
 #[test]
 fn a_draft_is_well_formed_and_an_assay_by_it_breaks_nothing_of_it() {
-    if !is_ready("a_draft_is_well_formed_and_an_assay_by_it_breaks_nothing_of_it") {
+    if !ready::is_ready("a_draft_is_well_formed_and_an_assay_by_it_breaks_nothing_of_it", &[]) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

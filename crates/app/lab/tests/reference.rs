@@ -5,24 +5,18 @@
     reason = "a test starts the lab and says why it fails"
 )]
 
+#[path = "parts/lab.rs"]
+mod lab;
+#[path = "parts/ready.rs"]
+mod ready;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use watchglass_checks::results::State;
 
-const LAB: &str = env!("CARGO_BIN_EXE_watchglass-lab");
-
-/// Worlds need root here, and the programs are built beside the lab where the workspace is built.
 fn is_ready(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let programs = Path::new(LAB).with_file_name("specimen-scan").exists();
-    if root && programs && Path::new("/usr/sbin/nft").exists() {
-        return true;
-    }
-    let why = "needs root, nftables, and the specimens built beside the lab";
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "skipped: {test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    false
+    let programs = Path::new(lab::LAB).with_file_name("specimen-scan").exists();
+    ready::is_ready(test, &[("the specimens built beside the lab", programs)])
 }
 
 #[test]
@@ -33,17 +27,8 @@ fn the_reference_product_keeps_what_it_claims() {
     let folder = tempfile::tempdir().expect("a folder");
     let product = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../products/reference.toml");
     let bundle = folder.path().join("bundle");
-    let output = Command::new(LAB)
-        .arg("assay")
-        .arg(product)
-        .args(["--bait", "30", "--idle-seconds", "1", "--no-progress", "--runs", "A1,A2,B,C"])
-        .arg("--output")
-        .arg(&bundle)
-        .arg("--cache")
-        .arg(folder.path().join("cache"))
-        .arg("--state")
-        .arg(folder.path().join("state"))
-        .stdin(Stdio::null())
+    let output = lab::assay(&product, folder.path(), &folder.path().join("cache"))
+        .args(["--bait", "30", "--idle-seconds", "1", "--runs", "A1,A2,B,C"])
         .output()
         .expect("the lab runs");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -30,6 +30,10 @@ enum Cage {
     User,
     /// An ordinary user with a range of users.
     Range,
+    /// The same, where newuidmap(1) gets no rights and so gives no range.
+    RangeRefused,
+    /// An ordinary user with a range of users, in a container.
+    RangeContainer,
     /// An ordinary user without capabilities, who may make no namespace, mount nothing, and load
     /// nothing into the kernel.
     Container,
@@ -175,7 +179,7 @@ fn caged<T: Send + 'static>(cage: Cage, act: impl FnOnce() -> T + Send + 'static
 /// Gives up this thread's rights.
 fn enter(cage: Cage) {
     let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    if cage == Cage::Range {
+    if matches!(cage, Cage::Range | Cage::RangeRefused | Cage::RangeContainer) {
         grant_a_range();
     }
     if cage != Cage::DockerRoot {
@@ -188,7 +192,13 @@ fn enter(cage: Cage) {
     rustix::thread::set_capabilities(None, sets).expect("no capability");
     if !matches!(cage, Cage::User | Cage::Range) {
         rustix::thread::set_no_new_privs(true).expect("no new privileges");
-        let more: &[u32] = if cage == Cage::Container { &[] } else { &[PIDFD_GETFD] };
+    }
+    if !matches!(cage, Cage::User | Cage::Range | Cage::RangeRefused) {
+        let more: &[u32] = if matches!(cage, Cage::Container | Cage::RangeContainer) {
+            &[]
+        } else {
+            &[PIDFD_GETFD]
+        };
         seccomp::install(&container(more)).expect("a filter");
         // A cage with a hole would prove nothing.
         let unshared = watchglass_sys::namespace::unshare(rustix::thread::UnshareFlags::NEWUSER);
@@ -290,19 +300,51 @@ fn an_ordinary_user_gets_a_verdict_in_a_user_namespace() {
 #[test]
 fn an_ordinary_user_with_a_range_gets_a_verdict() {
     let name = "an_ordinary_user_with_a_range_gets_a_verdict";
-    let files = ["/usr/bin/newuidmap", "/etc/subuid", "/etc/subgid"];
-    if files.iter().any(|file| !Path::new(file).exists()) {
-        return skip(name, "needs newuidmap, /etc/subuid and /etc/subgid");
+    if can_have_a_range(name) {
+        gets_a_verdict(name, Cage::Range);
     }
-    gets_a_verdict(name, Cage::Range);
 }
 
-fn gets_a_verdict(name: &str, cage: Cage) {
-    let Some(place) = Place::new(name) else { return };
-    let output = place.assay(cage, "reference.toml", &["--runs", "A1,A2,B,C"]);
+#[test]
+fn a_range_that_is_refused_ends_nothing() {
+    let name = "a_range_that_is_refused_ends_nothing";
+    if can_have_a_range(name) {
+        let said = gets_a_verdict(name, Cage::RangeRefused).unwrap_or_default();
+        assert!(said.is_empty() || first_line(&said).contains("no range of users"), "{said}");
+    }
+}
+
+#[test]
+fn an_ordinary_user_with_a_range_in_a_container_gets_a_report() {
+    let name = "an_ordinary_user_with_a_range_in_a_container_gets_a_report";
+    let Some(place) = Place::new(name).filter(|_| can_have_a_range(name)) else { return };
+    let output = place.assay(Cage::RangeContainer, "reference.toml", &["--runs", "A1"]);
     let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for words in ["in place", "no range of users"] {
+        assert!(first_line(&said).contains(words), "{words}: {said}");
+    }
+    nothing_is_broken(&place.results());
+    everything_ran(&place, "A1");
+}
+
+fn can_have_a_range(name: &str) -> bool {
+    let files = ["/usr/bin/newuidmap", "/etc/subuid", "/etc/subgid"];
+    let can = files.iter().all(|file| Path::new(file).exists());
+    if !can {
+        skip(name, "needs newuidmap, /etc/subuid and /etc/subgid");
+    }
+    can
+}
+
+/// What was said; `None` where it could not be tried.
+fn gets_a_verdict(name: &str, cage: Cage) -> Option<String> {
+    let place = Place::new(name)?;
+    let output = place.assay(cage, "reference.toml", &["--runs", "A1,A2,B,C"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if first_line(&said).contains("in place") {
-        return skip(name, first_line(&said));
+        skip(name, first_line(&said));
+        return None;
     }
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(first_line(&said).contains("tier T0"), "{said}");
@@ -314,6 +356,7 @@ fn gets_a_verdict(name: &str, cage: Cage) {
     }
     assert!(results.made.choices.iter().any(|choice| choice.contains("ordinary user")));
     everything_ran(&place, "A1");
+    Some(said)
 }
 
 #[test]

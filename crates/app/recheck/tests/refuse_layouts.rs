@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use forge::{Files, golden, judged, recheck, signed_manifest};
 
-/// Refused, within seconds, with these words.
+/// Refused, without hanging, with these words.
 fn refuses(change: impl Fn(&Path), words: &str) {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in golden() {
@@ -23,7 +23,7 @@ fn refuses(change: impl Fn(&Path), words: &str) {
     let before = Instant::now();
     let error = watchglass_recheck::recheck(folder.path(), &[]).expect_err(words).to_string();
     assert!(error.contains(words), "{error}");
-    assert!(before.elapsed() < Duration::from_secs(10), "{words}: {:?}", before.elapsed());
+    assert!(before.elapsed() < Duration::from_secs(60), "{words}: {:?}", before.elapsed());
 }
 
 fn replace(folder: &Path, name: &str, with: impl Fn(&Path)) {

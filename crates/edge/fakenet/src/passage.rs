@@ -5,8 +5,9 @@
 //! made it, so the others use them and never leave. TLS is not opened, since the lab's authority has
 //! no business with the subject's real peers: what goes inside is recorded as it is on the link.
 //!
-//! The machine and its neighbours are not the internet. Addresses that are not public are refused, as
-//! are the machine's own; the documentation ranges, which nobody has, are left for tests.
+//! The machine and private networks are not the internet. Addresses that are not public are refused,
+//! as are the machine's own; a neighbour with a public address is not told from anybody else. The
+//! documentation ranges, which nobody has, are left for tests.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_and_its_neighbours_are_not_the_internet() {
+    fn the_machine_and_private_networks_are_not_the_internet() {
         for address in [
             "0.0.0.0",
             "10.1.2.3",

@@ -535,18 +535,19 @@ fn without_a_network_everything_fails_at_once_and_is_still_captured() {
         configuration.network = Network::None;
     });
     let Some(lab) = lab else { return };
-    let begun = Instant::now();
+    // Refused, and not the 28 of a time that ran out.
     assert_eq!(lab.curl(&["http://192.0.2.10/hello"]).status.code(), Some(7));
     let code = "
 for family, server in ((socket.AF_INET, '8.8.8.8'), (socket.AF_INET6, '2001:db8::53')):
     try:
         ask('vendor.example.org', 1, server=server, family=family)
         raise SystemExit('answered')
+    except TimeoutError:
+        raise SystemExit('nobody refused it')
     except OSError as error:
         print(type(error).__name__)
 ";
     lab.python(&format!("{RESOLVER}{code}"));
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     let evidence = lab.finish();
     assert_eq!(evidence.events, []);
     let asked = |flow: &&watchglass_packets::FlowRecord| flow.flow.to_port == 53;

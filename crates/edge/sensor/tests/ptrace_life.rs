@@ -253,7 +253,8 @@ fn a_sensor_that_is_dropped_ends_its_subjects() {
     let ptrace_subject::Running { sensor, mut supervisor, .. } = running;
     drop(sensor);
     supervisor.wait().unwrap();
-    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    // Catches a wait for the subject's own end.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(200));
 }
 
 const PYTHON: &str = "/usr/bin/python3";

@@ -745,8 +745,12 @@ fn give_own_range(pid: u32) -> std::io::Result<()> {
 }
 
 /// The first range of at least 65,536 numbers, subuid(5). Entries by name are looked up with
-/// `/etc/passwd` for users; a group's range belongs to the user as well.
+/// `/etc/passwd` for users; a group's range belongs to the user as well. Where this process's
+/// namespace has a single user there is nobody to give away, whatever the file says.
 fn range(path: &str, id: u32) -> Option<u32> {
+    if rights::is_single_user() {
+        return None;
+    }
     let name = user_name(rustix::process::getuid().as_raw());
     let text = fs::read_to_string(path).ok()?;
     text.lines().find_map(|line| {
@@ -769,16 +773,17 @@ fn user_name(uid: u32) -> Option<String> {
 
 fn run_map_tool(tool: &str, pid: u32, own: u32, first: u32) -> Result<(), WorldError> {
     let range = crate::ids::RANGE.to_string();
-    let status = Program::new(tool)
+    let done = Program::new(tool)
         .arg(pid.to_string())
         .args(["0", &own.to_string(), "1", "1", &first.to_string(), &range])
-        .status()
+        .output()
         .map_err(WorldError::system(tool))?;
-    if status.success() {
+    if done.status.success() {
         return Ok(());
     }
-    let (what, help) =
-        (tool.to_owned(), "the range of /etc/subuid or /etc/subgid was refused".to_owned());
+    let said = String::from_utf8_lossy(&done.stderr);
+    let help = format!("the range of /etc/subuid or /etc/subgid was refused: {}", said.trim());
+    let what = tool.to_owned();
     Err(WorldError::Missing { what, help })
 }
 

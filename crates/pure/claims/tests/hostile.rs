@@ -71,7 +71,7 @@ proptest! {
 
 /// Files of the largest size made of what costs most to read.
 #[test]
-fn large_files_are_answered_in_seconds() {
+fn large_files_are_answered() {
     let size = watchglass_claims::MAX_FILE_BYTES;
     let fill = |unit: &str| unit.repeat(size / unit.len());
     let keys: String = (0..60_000).map(|number| format!("k{number} = 1\n")).collect();
@@ -99,7 +99,8 @@ fn large_files_are_answered_in_seconds() {
         let start = Instant::now();
         read(text.as_bytes());
         let took = start.elapsed();
-        assert!(took < Duration::from_secs(10), "{took:?}: {:?}", text.get(..20));
+        // Catches work that grows with the square of the size.
+        assert!(took < Duration::from_secs(60), "{took:?}: {:?}", text.get(..20));
     }
 }
 

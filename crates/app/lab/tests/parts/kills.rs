@@ -212,17 +212,23 @@ fn a_second_interrupt_ends_the_lab_at_once() {
     if !is_ready("a_second_interrupt_ends_the_lab_at_once") {
         return;
     }
-    let mut marked = Marked::start();
-    marked.until_the_phase();
-    marked.signal(Signal::INT, true);
-    std::thread::sleep(Duration::from_millis(20));
-    marked.signal(Signal::INT, true);
-    let begun = Instant::now();
-    let (faulty, marks, (code, said)) = marked.end();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}: {said}", begun.elapsed());
-    assert!(matches!(code, 2 | 130), "{code}: {said}");
-    marks.assert_gone();
-    faulty.leaves_no_verdict();
+    // The orderly end that the first interrupt began may be over before the second comes.
+    for _ in 0..10 {
+        let mut marked = Marked::start();
+        marked.until_the_phase();
+        marked.signal(Signal::INT, true);
+        std::thread::sleep(Duration::from_millis(5));
+        marked.signal(Signal::INT, true);
+        let (faulty, marks, (code, said)) = marked.end();
+        marks.assert_gone();
+        faulty.leaves_no_verdict();
+        let orderly = said.contains("interrupted; what was recorded is in");
+        match code {
+            130 => return assert!(!orderly, "{said}"),
+            _ => assert!(code == 2 && orderly, "{code}: {said}"),
+        }
+    }
+    panic!("ten labs went through their orderly end all the same");
 }
 
 /// A lab whose every trace is marked.

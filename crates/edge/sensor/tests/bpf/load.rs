@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use watchglass_events::{Source, What};
 use watchglass_sensor::bpf::Options;
@@ -55,26 +55,21 @@ fn a_group_that_is_switched_off_is_silent_and_said_to_be() {
     }
 }
 
+/// How long that takes: `cargo xtask measure lab`.
 #[test]
-fn the_sensor_starts_within_half_a_second() {
-    if !can_record("the_sensor_starts_within_half_a_second") {
+fn the_sensor_starts_and_attaches_to_libraries() {
+    if !can_record("the_sensor_starts_and_attaches_to_libraries") {
         return;
     }
     let libraries =
         ["/usr/lib/x86_64-linux-gnu/libssl.so.3", "/usr/lib/x86_64-linux-gnu/libgnutls.so.30"];
-    let options = Options { libraries: libraries.map(Into::into).to_vec(), ..Options::default() };
-    // Once in ten, since the machine may be busy with other tests; `measure lab` has the figure.
-    let mut took = Vec::new();
-    for _ in 0..10 {
-        let began = Instant::now();
-        let world = World::watch(&options);
-        took.push(began.elapsed());
-        world.finish();
-        if took.last().is_some_and(|took| *took < Duration::from_millis(500)) {
-            return;
-        }
-    }
-    panic!("{took:?}");
+    let libraries =
+        libraries.map(std::path::PathBuf::from).into_iter().filter(|path| path.exists());
+    let options = Options { libraries: libraries.collect(), ..Options::default() };
+    let recorded = World::watch(&options).finish().whole();
+    let uprobes = recorded.totals.iter().find(|totals| totals.source == Source::Uprobe).unwrap();
+    let lacks = |text: &String| text.starts_with("Not seen") || text.contains("is not probed");
+    assert!(!uprobes.blind.iter().any(lacks), "{uprobes:?}");
 }
 
 #[test]

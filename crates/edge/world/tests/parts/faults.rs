@@ -152,6 +152,7 @@ fn a_broken_plan_says_what_is_wrong() {
     let start = Instant::now();
     let error = setting.create().expect_err("refused").to_string();
     assert!(error.contains("/etc/passwd/below"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(5));
+    // Catches a hang.
+    assert!(start.elapsed() < Duration::from_secs(60));
     Marks::of_test(std::process::id()).assert_gone();
 }

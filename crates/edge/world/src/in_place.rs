@@ -157,13 +157,7 @@ pub(crate) fn restrict(root: &Path, program: Option<&OwnedFd>) -> io::Result<()>
         }
     }
     if let Some(program) = program {
-        match rules.allow(program, Access::RUN, false) {
-            // A file of memory lies in no folder: Landlock takes no rule for it, and forbids it to
-            // nobody who holds it.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BADFD.raw_os_error()) => {
-            }
-            allowed => allowed?,
-        }
+        rules.allow(program, Access::RUN, false)?;
     }
     rules.restrict()
 }

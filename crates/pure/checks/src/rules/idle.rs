@@ -61,7 +61,7 @@ pub(super) fn t1(case: &Case) -> CheckResult {
         format!(
             "{idle} idle phase{} passed in full for every program{}, and nothing unclaimed happened.",
             if idle == 1 { "" } else { "s" },
-            if hastened { ", by a hastened clock" } else { "" },
+            if hastened { " that waits by the hastened clock" } else { "" },
         ),
     )
 }

@@ -241,15 +241,17 @@ impl PhaseClock {
                 && processes.binds(event)
         };
         let executions: Vec<&Event> = sensor.iter().filter(runs).collect();
-        for event in &executions {
+        let mut next: HashMap<Process, u64> = HashMap::new();
+        let backwards = executions.iter().rev().filter_map(|event| {
+            let process = event.actor?.process;
+            Some((*event, next.insert(process, event.at_ns).unwrap_or(u64::MAX)))
+        });
+        let mut lives: Vec<(&Event, u64)> = backwards.collect();
+        lives.reverse();
+        for (event, next) in lives {
             let (What::Executed { path, .. }, Some(actor)) = (&event.what, event.actor) else {
                 continue;
             };
-            let later = |other: &&&Event| {
-                other.actor.is_some_and(|other| other.process == actor.process)
-                    && (other.at_ns, other.seq) > (event.at_ns, event.seq)
-            };
-            let next = executions.iter().find(later).map_or(u64::MAX, |event| event.at_ns);
             let until = next.min(self.end_of(actor.process));
             let mut loads = self.loaded.get(&actor.process).into_iter().flatten();
             if until >= from && !loads.any(|load| (event.at_ns..=until).contains(load)) {
@@ -282,6 +284,10 @@ impl PhaseClock {
                 continue;
             }
             for (process, asked) in &self.asked {
+                if intervals.len() > MAX_RATES || asked.len() > MAX_ASKED {
+                    lacking.insert(*process, u128::MAX);
+                    continue;
+                }
                 let until = to.min(self.end_of(*process));
                 let wait = longest_wait(asked, *slow_from, *fast_from, until);
                 let more = span(0, wait).saturating_mul(u128::from(fast.saturating_sub(*slow)));
@@ -296,6 +302,11 @@ impl PhaseClock {
         self.ended.get(&process).copied().unwrap_or(u64::MAX)
     }
 }
+
+/// Changes of the rate in one idle time, and questions of one process for it, that are followed. A
+/// product that makes more of them is taken to lack everything.
+const MAX_RATES: usize = 1024;
+const MAX_ASKED: usize = 65_536;
 
 /// How long after `to` the slowest of the threads that asked between `from` and `to` asked again.
 fn longest_wait(asked: &[(u64, u32)], from: u64, to: u64, until: u64) -> u64 {

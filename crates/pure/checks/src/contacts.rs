@@ -223,6 +223,9 @@ fn end(flow: &Flow) -> End {
     (flow.to, flow.to_port)
 }
 
+/// Canaries of one run that are followed; the lab lets a handful go.
+pub(crate) const MAX_CANARIES: usize = 64;
+
 /// 24 letters and digits (RFC 4648 §6, lower case), as the lab draws them.
 fn is_token(token: &str) -> bool {
     let is_drawn = |byte: u8| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte);
@@ -237,7 +240,7 @@ pub(crate) fn tokens(run: &Run) -> Vec<String> {
         _ => None,
     };
     let tokens = run.lab.events.iter().filter_map(token);
-    tokens.filter(|token| is_token(token)).collect()
+    tokens.filter(|token| is_token(token)).take(MAX_CANARIES).collect()
 }
 
 /// Whom on the network an event reached, and with how many bytes. Only one source counts, since the

@@ -9,6 +9,7 @@ use super::Draft;
 use super::sources::{ALL, RestsOn};
 use crate::case::{Case, Run};
 use crate::clear_text::is_tls_library;
+use crate::contacts::MAX_CANARIES;
 use crate::results::{CheckResult, Finding, SourceFacts, State};
 
 /// What is wrong with the sources of a campaign.
@@ -28,12 +29,16 @@ impl Trust {
         let mut trust = Self { blind: ALL.iter().copied().collect(), ..Self::default() };
         for run in &case.runs {
             let canaries: Vec<Canary<'_>> = canaries(run).collect();
+            if canaries.len() > MAX_CANARIES {
+                trust.fault(Source::Lab, run, "placed more canaries than can be followed");
+            }
+            let canaries = canaries.get(..MAX_CANARIES).unwrap_or(&canaries);
             trust.losses(run);
             trust.cuts(run);
             trust.totals(run);
-            trust.places(run, &canaries);
-            trust.exercise(run, case.campaign.world, &canaries);
-            trust.canaries(run, &canaries);
+            trust.places(run, canaries);
+            trust.exercise(run, case.campaign.world, canaries);
+            trust.canaries(run, canaries);
         }
         trust
     }

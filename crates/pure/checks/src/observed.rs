@@ -153,7 +153,8 @@ impl Programs {
             }
             let udp = !contact.transports.contains(&Transport::Tcp)
                 && contact.transports.contains(&Transport::Udp);
-            let host = contact.hosts.first().cloned().unwrap_or_else(|| end.0.to_string());
+            // What a stream says of itself covers no contact, so it makes no claim of one.
+            let host = contact.resolved.first().cloned().unwrap_or_else(|| end.0.to_string());
             for program in programs {
                 let seen = self.by_path.entry(program).or_default();
                 let to = (host.clone(), end.1, udp);

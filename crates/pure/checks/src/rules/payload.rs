@@ -183,7 +183,7 @@ fn unclaimed_fields(
         for request in stream.requests() {
             for field in request.fields() {
                 let beyond =
-                    domains.iter().find_map(|domain| beyond_claim(domain, contact, &field));
+                    domains.iter().find_map(|domain| beyond_claim(domain, end, contact, &field));
                 let Some(beyond) = beyond else { continue };
                 if !told.insert((field.name.clone(), beyond.clone())) {
                     continue;
@@ -205,9 +205,17 @@ fn unclaimed_fields(
     }
 }
 
-fn beyond_claim(domain: &Domain, contact: &Contact, field: &crate::wire::Field) -> Option<String> {
-    let sends =
-        domain.sends.iter().filter(|sends| contact.hosts.iter().any(|host| sends.to.matches(host)));
+fn beyond_claim(
+    domain: &Domain,
+    end: &End,
+    contact: &Contact,
+    field: &crate::wire::Field,
+) -> Option<String> {
+    let address = end.0.to_string();
+    let there = |sends: &&watchglass_claims::Sends| {
+        contact.hosts.iter().chain([&address]).any(|host| sends.to.matches(host))
+    };
+    let sends = domain.sends.iter().filter(there);
     let mut claims = sends
         .flat_map(|sends| &sends.fields)
         .filter(|claim| claim.name.eq_ignore_ascii_case(&field.name));

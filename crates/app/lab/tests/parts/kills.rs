@@ -72,8 +72,7 @@ fn each_look_for_remains_finds_what_is_left_on_purpose() {
     if !is_ready("each_look_for_remains_finds_what_is_left_on_purpose") {
         return;
     }
-    // Namespaces can be bound in older ones only, so this one is made before the world.
-    let binder = Binder::start();
+    let binders = Binder::start_on_each_processor();
     let mut marked = Marked::start();
     marked.until_the_phase();
     let lab = marked.running.pid();
@@ -81,7 +80,7 @@ fn each_look_for_remains_finds_what_is_left_on_purpose() {
     let open = |name: &str| fs::File::open(format!("/proc/{first}/{name}")).expect("opened");
     let held = [open("ns/mnt"), open("ns/net"), open("root")];
     let bpf = stolen_bpf(lab);
-    binder.bind(first);
+    let binder = binders.into_iter().find(|binder| binder.binds(first)).expect("one binds");
     let mut orphan = Command::new("sleep")
         .arg("1000")
         .env(VARIABLE, &marked.marks.mark)
@@ -135,42 +134,60 @@ fn stolen_bpf(lab: u32) -> OwnedFd {
 }
 
 /// A process in mounts of its own, where it binds the namespaces of another.
+///
+/// A mount namespace can be bound in one with a lower number only (mount_namespaces(7) has no word of
+/// it), so these are made before the world; and numbers are dealt out by processor, so there is one
+/// on each.
 struct Binder {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Binder {
-    fn start() -> Self {
+    fn start_on_each_processor() -> Vec<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (0..processors).map(Self::start).collect()
+    }
+
+    fn start(processor: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["mnt", "net"] {
             fs::write(folder.path().join(name), "").expect("written");
         }
-        let script = "cd \"$1\" && read first && mount --bind /proc/$first/ns/mnt mnt && \
-                      mount --bind /proc/$first/ns/net net && echo done >bound && exec sleep 1000";
-        let child = Command::new("unshare")
+        let script = "cd \"$1\" && echo done >ready && read first && mount --bind /proc/$first/ns/mnt mnt && \
+                      mount --bind /proc/$first/ns/net net && echo bound >said || echo refused >said; mv said end; \
+                      exec sleep 1000";
+        let child = Command::new("taskset")
+            .args(["--cpu-list", &processor.to_string(), "unshare"])
             .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
             .arg(folder.path())
             .stdin(Stdio::piped())
             .spawn()
             .expect("a process");
-        std::thread::sleep(Duration::from_millis(300));
-        Self { child, folder }
+        let binder = Self { child, folder };
+        // Its mounts are its own before any world is made.
+        binder.wait_for("ready");
+        binder
+    }
+
+    fn wait_for(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.folder.path().join(name).exists() {
+            assert!(Instant::now() < deadline, "the binder is not {name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    fn bind(&self, first: u32) {
+    fn binds(&self, first: u32) -> bool {
         use std::io::Write as _;
         let mut input = self.child.stdin.as_ref().expect("a pipe");
         writeln!(input, "{first}").expect("written");
-        let deadline = Instant::now() + PATIENCE;
-        while !self.folder.path().join("bound").exists() {
-            assert!(Instant::now() < deadline, "the namespaces are bound");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.wait_for("end");
+        fs::read(self.folder.path().join("end")).expect("read") == b"bound\n"
     }
 }
 

@@ -14,6 +14,8 @@ const MAX_ANSWER_BYTES: u64 = 8 << 20;
 
 /// How long a silent peer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a connection, by a clock that may be a thousand times too fast and more.
+const CONNECTING: Duration = Duration::from_secs(10 * 60);
 
 /// One header line.
 pub(crate) type Header<'a> = (&'a str, &'a str);
@@ -97,7 +99,7 @@ pub(crate) fn post(
 /// # Errors
 /// Where the sink cannot be reached.
 pub(crate) fn connect(sink: &Endpoint) -> io::Result<TcpStream> {
-    TcpStream::connect_timeout(&sink.address, PATIENCE)
+    TcpStream::connect_timeout(&sink.address, CONNECTING)
 }
 
 /// Says that nothing more comes, and waits a moment for the peer to have read it.

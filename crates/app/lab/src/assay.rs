@@ -197,12 +197,15 @@ fn make(
     // A file for the world alone is laid by the machine's root.
     let hastener = clock::library(&root).filter(|_| chosen.rights == Rights::Root);
     let idle_speed = hastener.as_ref().map_or(1, |_| clock::SPEED);
-    let campaign = resume(folder, Campaign { idle_speed, ..campaign }, text)?;
-    write(folder, "product.toml", text.as_bytes())?;
-    write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     let telling = if arguments.scrub { Telling::Little } else { Telling::Everything };
     let environment = environment::environment(telling);
-    write(folder, "environment.json", &to_canonical(&environment).into_diagnostic()?)?;
+    let environment = to_canonical(&environment).into_diagnostic()?;
+    let fixed = [("product.toml", text.as_bytes()), ("environment.json", environment.as_slice())];
+    let campaign = resume(folder, Campaign { idle_speed, ..campaign }, fixed)?;
+    for (name, bytes) in fixed {
+        write(folder, name, bytes)?;
+    }
+    write(folder, "campaign.json", &to_canonical(&campaign).into_diagnostic()?)?;
     let inventory = run::inventory(&root, &run::filled_for_lab(product, arguments)?)?;
     write(folder, "inventory.jsonl", &to_lines(&inventory).into_diagnostic()?)?;
     let mut setting = Setting {
@@ -268,9 +271,10 @@ fn names(group: &[PlannedRun]) -> String {
     group.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and the
-/// product file too once something was recorded.
-fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> {
+/// An assay that broke off keeps its seeds; anything else in its plan must be the same, and once
+/// something was recorded the `fixed` documents too: the product file, and the environment, which
+/// holds the digest of the lab by which its canaries are known.
+fn resume(folder: &Path, campaign: Campaign, fixed: [(&str, &[u8]); 2]) -> Result<Campaign> {
     let Ok(bytes) = std::fs::read(folder.join("campaign.json")) else { return Ok(campaign) };
     let before: Campaign =
         watchglass_evidence::parse_document(&bytes).into_diagnostic().context("campaign.json")?;
@@ -282,9 +286,10 @@ fn resume(folder: &Path, campaign: Campaign, product: &str) -> Result<Campaign> 
         && before.bait_generator == campaign.bait_generator
         && before.runs.iter().map(|run| &run.name).eq(campaign.runs.iter().map(|run| &run.name));
     let recorded = folder.join("runs").exists();
-    let same_product =
-        std::fs::read(folder.join("product.toml")).is_ok_and(|text| text == product.as_bytes());
-    if same && (same_product || !recorded) {
+    let is_same = |(name, bytes): (&str, &[u8])| {
+        std::fs::read(folder.join(name)).is_ok_and(|before| before == bytes)
+    };
+    if same && (!recorded || fixed.into_iter().all(is_same)) {
         Ok(before)
     } else {
         let help = "give another folder with -o, or remove this one";

@@ -14,13 +14,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use watchglass_checks::CANARY_DOMAIN;
+
 use crate::choose::Rights;
 
 /// First argument of the role.
 pub(crate) const ROLE: &str = "canary";
-
-/// Names below this one are the canaries'. It is reserved for documentation (RFC 2606).
-pub(crate) const DOMAIN: &str = "canary.example";
 
 /// When the lab gives it up: a question and some exchanges, each with a limit of five seconds.
 pub(crate) const LONGEST: Duration = Duration::from_secs(20);
@@ -91,7 +90,7 @@ fn connect(token: &str, port: u16) -> std::io::Result<TcpStream> {
 }
 
 fn host(token: &str) -> String {
-    format!("{token}.{DOMAIN}")
+    format!("{token}.{CANARY_DOMAIN}")
 }
 
 fn request(token: &str) -> String {

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use miette::{IntoDiagnostic as _, Result};
 use rustix::time::{ClockId, clock_gettime};
+use watchglass_checks::{CLOCK_LIBRARY, CLOCK_MOMENT, CLOCK_RATE, CLOCK_SEMAPHORE};
 use watchglass_events::{Digest, Name, Process, What};
 use watchglass_world::{Laid, PreparedRoot, World, start_of};
 
@@ -65,10 +66,10 @@ impl FastClock {
         let began = Instant::now();
         let course = Course::FAST;
         let parts = [
-            (LIBRARY, 0o755, library.to_vec()),
-            (RATE, 0o644, course.in_words().into_bytes()),
-            (SEMAPHORE, 0o666, semaphore()),
-            (MOMENT, 0o666, moment()),
+            (CLOCK_LIBRARY, 0o755, library.to_vec()),
+            (CLOCK_RATE, 0o644, course.in_words().into_bytes()),
+            (CLOCK_SEMAPHORE, 0o666, semaphore()),
+            (CLOCK_MOMENT, 0o666, moment()),
         ];
         let mut laid = Vec::new();
         for (path, mode, content) in &parts {
@@ -79,10 +80,10 @@ impl FastClock {
         let laid: Vec<Vec<u8>> = parts.into_iter().map(|(_, _, content)| content).collect();
         log.mark(What::ClockLaid {
             phase: phase.to_owned(),
-            library: LIBRARY.into(),
+            library: CLOCK_LIBRARY.into(),
             digest: Digest::of(laid.first().map(Vec::as_slice).unwrap_or_default()),
-            rate: RATE.into(),
-            shared: vec![SEMAPHORE.into(), MOMENT.into()],
+            rate: CLOCK_RATE.into(),
+            shared: vec![CLOCK_SEMAPHORE.into(), CLOCK_MOMENT.into()],
         })?;
         let clock = Self {
             phase: phase.to_owned(),
@@ -104,12 +105,12 @@ impl FastClock {
     /// preloaded libraries stay.
     pub(crate) fn environment(&self, product: &mut BTreeMap<String, String>) {
         let preload = match product.get("LD_PRELOAD") {
-            Some(own) => format!("{LIBRARY}:{own}"),
-            None => LIBRARY.to_owned(),
+            Some(own) => format!("{CLOCK_LIBRARY}:{own}"),
+            None => CLOCK_LIBRARY.to_owned(),
         };
         let told = [
             ("LD_PRELOAD", preload.as_str()),
-            ("FAKETIME_TIMESTAMP_FILE", RATE),
+            ("FAKETIME_TIMESTAMP_FILE", CLOCK_RATE),
             // Without this a new rate is noticed up to two seconds late.
             ("FAKETIME_NO_CACHE", "1"),
             ("FAKETIME_SHARED", SHARED_NAMES),
@@ -191,7 +192,7 @@ impl FastClock {
 fn unreached(pid: u32) -> Option<Name> {
     let maps = read_some(&format!("/proc/{pid}/maps"));
     // A process that has ended has no memory.
-    if maps.is_empty() || maps.lines().any(|line| line.ends_with(LIBRARY)) {
+    if maps.is_empty() || maps.lines().any(|line| line.ends_with(CLOCK_LIBRARY)) {
         return None;
     }
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
@@ -328,12 +329,6 @@ fn moment() -> Vec<u8> {
     bytes
 }
 
-// Where the lab's files lie while the phase lasts: in a folder where programs leave such things, by
-// names that say nothing of a lab. The names of the variables say it all the same.
-const LIBRARY: &str = "/dev/shm/clock.so";
-const RATE: &str = "/dev/shm/clock.rate";
-const SEMAPHORE: &str = "/dev/shm/sem.clock";
-const MOMENT: &str = "/dev/shm/clock";
 /// Semaphore and memory, as sem_open(3) and shm_open(3) name them.
 const SHARED_NAMES: &str = "/clock /clock";
 

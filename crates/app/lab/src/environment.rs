@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use watchglass_checks::LAB_PROGRAM;
 use watchglass_events::Digest;
 use watchglass_evidence::{Environment, Tool};
 
@@ -49,8 +50,7 @@ fn everything() -> Environment {
 
 fn tools() -> Vec<Tool> {
     let own = std::env::current_exe().ok();
-    let own =
-        own.as_deref().and_then(|path| tool("watchglass-lab", env!("CARGO_PKG_VERSION"), path));
+    let own = own.as_deref().and_then(|path| tool(LAB_PROGRAM, env!("CARGO_PKG_VERSION"), path));
     let others = TOOLS.iter().filter_map(|(name, path)| tool(name, "", Path::new(path)));
     own.into_iter().chain(others).collect()
 }

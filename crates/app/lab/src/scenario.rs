@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use miette::{Context as _, IntoDiagnostic as _, Result, miette};
+use watchglass_checks::CANARY_DOMAIN;
 use watchglass_events::Digest;
 use watchglass_fakenet::{Answer, Host, Scenario};
 
-use crate::canary;
 use crate::cli::{Assay, NetworkChoice};
 
 /// Largest scenario file in bytes.
@@ -30,7 +30,7 @@ pub(crate) fn scenario(arguments: &Assay, own: Option<Host>) -> Result<Scenario>
         body: Some("seen\n".to_owned()),
         file: None,
     };
-    let host = format!("*.{}", canary::DOMAIN);
+    let host = format!("*.{CANARY_DOMAIN}");
     scenario.hosts.push(Host { host, answers: vec![answer], ..Host::default() });
     Ok(scenario)
 }

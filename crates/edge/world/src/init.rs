@@ -9,6 +9,7 @@
 mod command;
 mod view;
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -217,11 +218,23 @@ impl Init<'_> {
 }
 
 /// Whoever loses their parent becomes a child of this process, so nobody is missed for long.
+///
+/// A number may be another process's by the time of the signal, and without a pid namespace that
+/// could be anybody's of the same user: each is held first, and only what is still a descendant then
+/// is killed.
 fn kill_descendants() {
-    for pid in descendants(std::process::id()) {
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
+    let held: Vec<(u32, OwnedFd)> = descendants(std::process::id())
+        .into_iter()
+        .filter_map(|number| {
+            let pid = Pid::from_raw(i32::try_from(number).ok()?)?;
+            let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+            Some((number, process))
+        })
+        .collect();
+    let still: HashSet<u32> = descendants(std::process::id()).into_iter().collect();
+    for (_, process) in held.iter().filter(|(number, _)| still.contains(number)) {
+        // One that has ended meanwhile needs no signal.
+        let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::laid::Laid;
 use crate::messages::{
     Blueprint, Command, Comparison, End, FromKeeper, News, Order, Root, ToKeeper,
 };
-use crate::names::WorldName;
+use crate::names::{WorldName, start_ticks};
 use crate::plan::{Plan, Spawn, User};
 use crate::rights;
 use crate::root::Kind;
@@ -847,14 +847,12 @@ fn pid_of(pidfd: &OwnedFd) -> Result<u32, WorldError> {
 pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut left = vec![of];
-    while let Some(pid) = left.pop() {
+    while let Some(pid) = left.pop().filter(|_| found.len() < MAX_PROCESSES) {
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
         for task in tasks.flatten() {
             let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
             let children = text.split_whitespace().filter_map(|child| child.parse::<u32>().ok());
-            for child in
-                children.take(MAX_PROCESSES - found.len().min(MAX_PROCESSES)).collect::<Vec<_>>()
-            {
+            for child in children {
                 found.push(child);
                 left.push(child);
             }
@@ -882,11 +880,9 @@ const MAX_PROCESSES: usize = 100_000;
 const END_PATIENCE: Duration = Duration::from_secs(20);
 const END_PAUSE: Duration = Duration::from_millis(2);
 
-/// When a process began, in nanoseconds of `CLOCK_BOOTTIME`, cut to 10 ms: field 22 of
-/// `/proc/PID/stat`, in clock ticks. `None` when it is gone.
+/// When a process began, in nanoseconds of `CLOCK_BOOTTIME`, cut to 10 ms, which is a clock tick.
+/// `None` when it is gone or has ended.
 #[must_use]
 pub fn start_of(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
-    ticks.checked_mul(10_000_000)
+    start_ticks(pid)?.checked_mul(10_000_000)
 }

@@ -160,7 +160,7 @@ impl Case {
         let campaign: Campaign = parts.document("campaign.json")?;
         sensible(&campaign)?;
         let environment: Environment = parts.document("environment.json")?;
-        let lab = environment.tools.iter().find(|tool| tool.name == LAB);
+        let lab = environment.tools.iter().find(|tool| tool.name == LAB_PROGRAM);
         let lab = lab.and_then(|tool| Digest::parse(&tool.sha256));
         let inventory_bytes = parts.get("inventory.jsonl")?;
         let inventory: Vec<InventoryFile> = parse_lines(inventory_bytes)
@@ -236,7 +236,7 @@ const MAX_RUNS: usize = 16;
 pub const MAX_BAIT_FILES: u32 = 20_000;
 
 /// What `environment.json` calls the program that canaries run.
-const LAB: &str = "watchglass-lab";
+pub const LAB_PROGRAM: &str = "watchglass-lab";
 
 struct Parts<'a>(&'a std::collections::BTreeMap<PartName, Vec<u8>>);
 

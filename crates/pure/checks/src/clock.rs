@@ -130,15 +130,20 @@ impl Clocks {
 
 fn is_the_labs(library: &Name, rate: &Name, shared: &[Name]) -> bool {
     let is = |name: &Name, path: &str| name.as_bytes() == path.as_bytes();
-    is(library, LIBRARY)
-        && is(rate, RATE)
-        && shared.iter().all(|name| SHARED.iter().any(|path| is(name, path)))
+    let shares = |name: &Name| is(name, CLOCK_MOMENT) || is(name, CLOCK_SEMAPHORE);
+    is(library, CLOCK_LIBRARY) && is(rate, CLOCK_RATE) && shared.iter().all(shares)
 }
 
-/// Where the lab lays the library, its rate, and what its processes share.
-const LIBRARY: &str = "/dev/shm/clock.so";
-const RATE: &str = "/dev/shm/clock.rate";
-const SHARED: &[&str] = &["/dev/shm/clock", "/dev/shm/sem.clock"];
+/// Where the lab lays the library of a hastened clock while a phase lasts: in a folder where programs
+/// leave such things, by a name that says nothing of a lab. The names of its variables say it all the
+/// same.
+pub const CLOCK_LIBRARY: &str = "/dev/shm/clock.so";
+/// Where it lays the rate.
+pub const CLOCK_RATE: &str = "/dev/shm/clock.rate";
+/// The semaphore that the library's processes share.
+pub const CLOCK_SEMAPHORE: &str = "/dev/shm/sem.clock";
+/// What they share: when the clock was hastened first.
+pub const CLOCK_MOMENT: &str = "/dev/shm/clock";
 
 impl LaidClock {
     fn is_own(&self, event: &Event) -> bool {

@@ -215,13 +215,16 @@ impl Contacts {
 
 /// A canary asks for its token below the domain of the canaries, and for nothing else.
 fn is_canary_name(name: &str, tokens: &[String]) -> bool {
-    let token = name.strip_suffix(".canary.example");
+    let token = name.strip_suffix(CANARY_DOMAIN).and_then(|token| token.strip_suffix('.'));
     token.is_some_and(|token| tokens.iter().any(|known| known == token))
 }
 
 fn end(flow: &Flow) -> End {
     (flow.to, flow.to_port)
 }
+
+/// Names below this one are the canaries'. It is reserved for documentation (RFC 2606).
+pub const CANARY_DOMAIN: &str = "canary.example";
 
 /// Canaries of one run that are followed; the lab lets a handful go.
 pub(crate) const MAX_CANARIES: usize = 64;

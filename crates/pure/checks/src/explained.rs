@@ -1,12 +1,12 @@
 //! Whether every byte of what was sent to a far end is explained by something other than bait.
 //!
 //! A message is explained line by line. A line is explained if it is a field that is claimed as an
-//! identifier and was said, all of its stream, before its world's bait was first opened, or a field that is claimed as an
-//! echo and has a value from the head of an earlier answer; each such field once in a message. What is left
-//! of the messages must be, byte for byte and in the same order, what is left of the messages that
-//! another world sent to the same host, all of them, once or several times over: a world with other
-//! bait and another identity, of which this world knows nothing. Choosing among messages that
-//! the other world sent as well would be a way to tell something.
+//! identifier and was said, all of its stream, before its world's bait was first opened, or a field
+//! that is claimed as an echo and has a value from the head of an earlier answer; each such field once
+//! in a message. What is left of the messages must be, byte for byte and in the same order, what is
+//! left of the messages that another world sent to the same host, all of them, once or several times
+//! over: a world with other bait and another identity, of which this world knows nothing. Choosing
+//! among messages that the other world sent as well would be a way to tell something.
 //!
 //! What this cannot explain is how often all of it was sent, when, and what protocols choose at random
 //! below the text: numbers of questions, ports, and what a TLS handshake carries.
@@ -32,7 +32,6 @@ pub(crate) type Unexplained = String;
 pub(crate) fn explain(
     case: &Case,
     run: &Run,
-    contacts: &Contacts,
     end: &End,
     contact: &Contact,
 ) -> Result<(), Unexplained> {
@@ -44,7 +43,7 @@ pub(crate) fn explain(
         return Err("processes sent another number of bytes than are on the link".to_owned());
     }
     if end.1 == DNS_PORT {
-        return explain_questions(contacts, end, contact, &others);
+        return explain_questions(run, end, contact, &others);
     }
     if !contact.datagrams.is_empty() {
         return Err("it sent datagrams".to_owned());
@@ -54,10 +53,9 @@ pub(crate) fn explain(
     if contact.streams.is_empty() || (!encrypted && clear != contact.link_sent) {
         return Err("the gate did not read all that is on the link".to_owned());
     }
-    let mine = remainders(case, run, contacts, contact)
-        .ok_or("part of it is no message that can be read")?;
+    let mine = remainders(case, run, contact).ok_or("part of it is no message that can be read")?;
     let same = |other: &&Run| {
-        let theirs = remainders(case, other, other.contacts(), contact);
+        let theirs = remainders(case, other, contact);
         theirs.is_some_and(|theirs| repeats(&mine, &theirs))
     };
     if others.iter().any(same) {
@@ -81,7 +79,7 @@ fn repeats<T: PartialEq>(mine: &[T], theirs: &[T]) -> bool {
 /// Questions are explained if a world with other bait asked the same in the same order. Their
 /// numbers, the first two bytes (RFC 1035 §4.1.1), are drawn at random.
 fn explain_questions(
-    contacts: &Contacts,
+    run: &Run,
     end: &End,
     contact: &Contact,
     others: &[&Run],
@@ -89,7 +87,7 @@ fn explain_questions(
     if !contact.streams.is_empty() {
         return Err("it spoke to the resolver by streams".to_owned());
     }
-    let mine = questions(contacts, contact);
+    let mine = questions(run.contacts(), contact);
     let same = |other: &&Run| {
         let contacts = other.contacts();
         let theirs = contacts.at_end(end).map(|contact| questions(contacts, contact));
@@ -112,14 +110,9 @@ fn questions(contacts: &Contacts, contact: &Contact) -> Vec<Vec<u8>> {
 
 /// What is left of every message that a run sent to the host of a contact, in the order in which the
 /// streams were opened; nothing where part of it is no message.
-fn remainders(
-    case: &Case,
-    run: &Run,
-    contacts: &Contacts,
-    contact: &Contact,
-) -> Option<Vec<Vec<u8>>> {
+fn remainders(case: &Case, run: &Run, contact: &Contact) -> Option<Vec<Vec<u8>>> {
     let known = Known::of(case, run, contact);
-    let mut streams: Vec<&Stream> = same_host(contacts, contact).collect();
+    let mut streams: Vec<&Stream> = same_host(run.contacts(), contact).collect();
     streams.sort_by_key(|stream| stream.row);
     let mut remainders = Vec::new();
     for stream in streams {

@@ -44,6 +44,8 @@ mod tests;
 mod wire;
 
 pub use bait::{SAMPLES_FOLDER, home_of, plant, values_of};
-pub use case::{Case, CaseError, MAX_BAIT_FILES};
+pub use case::{Case, CaseError, LAB_PROGRAM, MAX_BAIT_FILES};
+pub use clock::{CLOCK_LIBRARY, CLOCK_MOMENT, CLOCK_RATE, CLOCK_SEMAPHORE};
+pub use contacts::CANARY_DOMAIN;
 pub use derive::{derive, grade};
 pub use rules::rests_on;

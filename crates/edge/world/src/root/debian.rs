@@ -674,10 +674,10 @@ mod tests {
             let used = SystemTime::now() - Duration::from_secs(age);
             File::open(&folder).and_then(|file| file.set_modified(used)).expect("a time");
         }
-        fs::create_dir(cache.path().join("half-made-watchglass-1-1-0000000000000001"))
-            .expect("a folder");
+        let half_made = format!("{HALF_MADE}{}", WorldName::of_a_dead_lab());
+        fs::create_dir(cache.path().join(&half_made)).expect("a folder");
         let removed = prune(cache.path(), 1).expect("pruned");
-        assert_eq!(removed, ["half-made-watchglass-1-1-0000000000000001", "bb", "aa"]);
+        assert_eq!(removed, [half_made.as_str(), "bb", "aa"]);
         let left: Vec<_> =
             list(cache.path()).expect("listed").into_iter().map(|root| root.key).collect();
         assert_eq!(left, ["cc"]);

@@ -190,15 +190,14 @@ fn sweep_removes_what_a_dead_lab_left() {
     }
     let cache = tempfile::tempdir().expect("a folder");
     // Process 1 lives, but was not started at tick 999999999.
-    let name = "watchglass-1-999999999-00000000000000aa";
-    let folder = cgroup_mount().join(name);
+    use std::os::unix::fs::MetadataExt as _;
+    let space = fs::metadata("/proc/self/ns/pid").expect("a namespace").ino();
+    let name = format!("watchglass-1-999999999-00000000000000aa-{space}");
+    let folder = cgroup_mount().join(&name);
     fs::create_dir_all(folder.join("subject")).expect("a cgroup");
     fs::create_dir(cache.path().join(format!("half-made-{name}"))).expect("a folder");
     let swept = watchglass_world::sweep(cache.path()).expect("swept");
-    assert!(
-        swept.contains(&name.to_owned()) && swept.contains(&format!("half-made-{name}")),
-        "{swept:?}"
-    );
+    assert!(swept.contains(&name) && swept.contains(&format!("half-made-{name}")), "{swept:?}");
     assert!(!folder.exists());
 }
 

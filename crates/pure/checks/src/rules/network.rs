@@ -124,9 +124,7 @@ pub(crate) fn witnesses(case: &Case, run: &Run) -> Vec<Witness> {
         let path = carried.and_then(|file| graph.path_between(file, &host)).unwrap_or(path);
         let unexplained = match contact {
             None => Some("no other source knows of it".to_owned()),
-            Some((end, contact)) => {
-                crate::explained::explain(case, run, contacts, &end, contact).err()
-            }
+            Some((end, contact)) => crate::explained::explain(case, run, &end, contact).err(),
         };
         Some(Witness { path, bait, content, unexplained })
     };

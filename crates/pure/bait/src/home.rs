@@ -4,7 +4,7 @@ use watchglass_leak::{Needle, NeedleKind, digests};
 
 use crate::draw::Seed;
 use crate::identity::{Identity, Profile};
-use crate::mark::Mark;
+use crate::mark::{Mark, MarkKind};
 use crate::page::Page;
 use crate::plan::{Kind, Planned, plan};
 use crate::sample::{Sample, samples};
@@ -35,7 +35,7 @@ pub struct BaitFile {
     pub modified_days_ago: u32,
     /// What sort of file it is.
     pub kind: Kind,
-    /// The marks in it, each at a place of its own; none in a file that is not marked.
+    /// The marks in it, each at a place of its own.
     pub marks: Vec<Mark>,
 }
 
@@ -122,7 +122,11 @@ impl Needles {
 
     fn add_marks(&mut self, marks: &[Mark], file: &[u8]) {
         for mark in marks {
-            self.add(NeedleKind::Mark, mark.text.as_bytes(), file, &mark.place.to_string());
+            let kind = match mark.kind {
+                MarkKind::Letters => NeedleKind::Mark,
+                MarkKind::Phrase => NeedleKind::Phrase,
+            };
+            self.add(kind, mark.text.as_bytes(), file, &mark.place.to_string());
         }
     }
 

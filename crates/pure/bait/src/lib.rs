@@ -38,10 +38,10 @@ mod words;
 pub use draw::Seed;
 pub use home::{Bait, BaitFile};
 pub use identity::{Identity, Profile, Size};
-pub use mark::{MARK_BYTES, Mark, NAME_MARK_BYTES, Place, is_fragment};
+pub use mark::{MARK_BYTES, Mark, MarkKind, NAME_MARK_BYTES, Place, is_fragment};
 pub use plan::{Kind, Planned};
 pub use sample::{Expected, Sample, eicar};
 
 /// The version of everything that decides which bytes a seed gives. It changes with any change of
 /// them, and a bundle that was made with another version cannot be checked with this one.
-pub const GENERATOR_VERSION: u32 = 1;
+pub const GENERATOR_VERSION: u32 = 2;

@@ -21,13 +21,29 @@ const GROUP_BYTES: usize = FREE_LETTERS + CHECK_LETTERS;
 /// Letters and digits that survive host names, e-mail and the folding of case.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// Words of a phrase: 80 bits.
+pub(crate) const PHRASE_WORDS: u32 = 8;
+
 /// A mark planted at one place of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Where it stands.
     pub place: Place,
-    /// Its letters. No two marks of any two campaigns share a beginning or any other part.
+    /// Of what it is made.
+    pub kind: MarkKind,
+    /// Its text. No two marks of any two campaigns share a beginning or any other part.
     pub text: String,
+}
+
+/// Of what a mark is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MarkKind {
+    /// Random letters and digits, [`MARK_BYTES`] of them, any 13 of which in a row are enough to know
+    /// it by.
+    Letters,
+    /// Eight words of the campaign's own vocabulary, as any sentence has them. It is known as a whole
+    /// only, and does not look random.
+    Phrase,
 }
 
 /// Where in a file a mark stands.
@@ -105,7 +121,7 @@ impl Mark {
             let check = check_letters(seed, free.as_bytes());
             free.chars().chain(check.chars()).collect::<String>()
         };
-        Self { place, text: (0..4).map(group).collect() }
+        Self { place, kind: MarkKind::Letters, text: (0..4).map(group).collect() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which files there are.
 
 use crate::draw::{Draw, Seed};
-use crate::mark::{Place, name_mark};
+use crate::mark::{MarkKind, Place, name_mark};
 use crate::words::Vocabulary;
 
 /// A file that will be made when it is asked for.
@@ -15,8 +15,8 @@ pub struct Planned {
     pub mode: u32,
     /// Days before the start of the run when it was last changed.
     pub modified_days_ago: u32,
-    /// Whether it carries marks. A product that skips what looks random still meets the others.
-    pub marked: bool,
+    /// Of what its marks are made. A product that skips what looks random still meets the others.
+    pub marks: MarkKind,
     /// The marks in its path, with their places.
     pub name_marks: Vec<(Place, String)>,
 }
@@ -108,37 +108,37 @@ impl<'a> Planner<'a> {
             (format!("{mail}/Inbox"), Kind::Mailbox),
             (format!("{mail}/Sent"), Kind::Mailbox),
         ];
-        let planned = |(path, kind)| self.planned(path, kind, true, Vec::new());
+        let planned = |(path, kind)| self.planned(path, kind, MarkKind::Letters, Vec::new());
         standing.into_iter().map(planned).collect()
     }
 
     /// One more file, as people collect them.
     fn grown(&mut self, number: u32) -> Planned {
         let &(kind, place, extension) = self.draw.pick(GROWN);
-        let marked = !self.draw.one_in(12);
+        let spoken = self.draw.one_in(12);
         let folder = self.draw.pick(&self.folders).clone();
         let word = self.vocabulary.word(&mut self.draw).to_owned();
         let mark = name_mark(self.seed, b"file", number);
-        if !marked {
+        if spoken {
             let path = format!("{place}/{word}-{number}{extension}");
-            return self.planned(path, kind, false, Vec::new());
+            return self.planned(path, kind, MarkKind::Phrase, Vec::new());
         }
         let path = format!("{place}/{}/{word}-{mark}{extension}", folder.name);
         let name_marks = vec![(Place::FolderName, folder.mark), (Place::FileName, mark)];
-        self.planned(path, kind, true, name_marks)
+        self.planned(path, kind, MarkKind::Letters, name_marks)
     }
 
     fn planned(
         &mut self,
         path: String,
         kind: Kind,
-        marked: bool,
+        marks: MarkKind,
         name_marks: Vec<(Place, String)>,
     ) -> Planned {
         let mode = if kind.is_secret() { 0o600 } else { 0o644 };
         // Recent files are common, old ones rare.
         let modified_days_ago = self.draw.between(1, 1500).min(self.draw.between(1, 1500));
-        Planned { path, kind, mode, modified_days_ago, marked, name_marks }
+        Planned { path, kind, mode, modified_days_ago, marks, name_marks }
     }
 }
 

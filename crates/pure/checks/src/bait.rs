@@ -142,7 +142,7 @@ impl Planted {
                 hit.transforms.iter().map(|transform| format!("{transform:?}")).collect();
             Some(Hit {
                 what: words(needle, file.as_deref()),
-                is_content: needle.kind == NeedleKind::Mark,
+                is_content: matches!(needle.kind, NeedleKind::Mark | NeedleKind::Phrase),
                 file,
                 transforms: transforms.join(", "),
             })
@@ -155,7 +155,9 @@ impl Planted {
 fn words(needle: &Needle, file: Option<&str>) -> String {
     let place = Name::from(needle.place.as_str());
     match (needle.kind, file) {
-        (NeedleKind::Mark, Some(file)) => format!("Content of {file} ({place})"),
+        (NeedleKind::Mark | NeedleKind::Phrase, Some(file)) => {
+            format!("Content of {file} ({place})")
+        }
         (NeedleKind::Digest, Some(file)) => format!("The digest of {file} ({place})"),
         (NeedleKind::Name | NeedleKind::Path, Some(file)) => format!("The name of {file}"),
         _ => format!("The {place}"),

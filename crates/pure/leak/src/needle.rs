@@ -27,6 +27,9 @@ pub enum NeedleKind {
     /// A long random mark of lower-case letters and digits. 13 bytes of it in a row are a match,
     /// wherever in the mark they stand, since each byte carries 5 bits.
     Mark,
+    /// Words that nobody else has, one space between each two; matches whole. Each counts 10 bits: it is
+    /// one of the thousand or more that its campaign made up.
+    Phrase,
     /// A short random mark in the name of a file or folder; matches whole.
     Name,
     /// A path; matches whole.
@@ -44,16 +47,22 @@ impl Needle {
     }
 
     /// Information in the whole value, in bits: 8 for a byte of a digest, 5 for a random letter or
-    /// digit, 4 for a hexadecimal digit. Punctuation at its place counts 4, so that a MAC address
+    /// digit, 4 for a hexadecimal digit, 10 for a word of a phrase. Punctuation at its place counts 4, so that a MAC address
     /// with its separators is enough and one without is not.
     pub(crate) fn bits(&self) -> u32 {
         let length = u32::try_from(self.value.len()).unwrap_or(u32::MAX);
         match self.kind {
             NeedleKind::Digest => length.saturating_mul(8),
             NeedleKind::Mark | NeedleKind::Name => length.saturating_mul(5),
+            NeedleKind::Phrase => phrase_bits(&self.value),
             NeedleKind::Path | NeedleKind::Identifier => text_bits(&self.value),
         }
     }
+}
+
+fn phrase_bits(value: &[u8]) -> u32 {
+    let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    words.fold(0_u32, |sum, _| sum.saturating_add(10))
 }
 
 fn text_bits(value: &[u8]) -> u32 {
@@ -124,6 +133,14 @@ mod tests {
     fn a_mac_address_needs_its_separators() {
         assert!(bits(NeedleKind::Identifier, b"02:9f:1c:aa:37:5e") >= MIN_BITS);
         assert!(bits(NeedleKind::Identifier, b"029f1caa375e") < MIN_BITS);
+    }
+
+    #[test]
+    fn a_phrase_has_to_be_of_seven_words() {
+        let phrase = b"mnitavlo kliotsu wuapri golmdri slitvo tsilmwo plioni";
+        assert!(bits(NeedleKind::Phrase, phrase) >= MIN_BITS);
+        let six = phrase.strip_suffix(b" plioni").unwrap();
+        assert!(bits(NeedleKind::Phrase, six) < MIN_BITS);
     }
 
     #[test]

@@ -180,7 +180,8 @@ mod tests {
 
     use watchglass_events::{Digest, Tier};
     use watchglass_evidence::{Network, PlannedRun, WorldKind};
-    use watchglass_specimens::SPECIMENS;
+    use watchglass_leak::{Budget, Detector, NeedleKind};
+    use watchglass_specimens::{SPECIMENS, Sort};
 
     use super::super::round::Round;
     use super::super::trial::Build;
@@ -304,5 +305,32 @@ mod tests {
         let check = check("R3-seen", State::Inconclusive, Vec::new());
         let judged = judged(&trial, &check, &[], &campaign(&trial));
         assert!(matches!(judged, Outcome::Missed(_)), "{judged}");
+    }
+
+    /// One file of twelve does not look marked, and a specimen may take it as well.
+    #[test]
+    fn whatever_a_specimen_takes_can_be_known_again_by_its_content() {
+        for (number, sort) in
+            (0..24).flat_map(|number| [(number, Sort::Text), (number, Sort::Document)])
+        {
+            let round = Round::new(&[3; 32], number, 80);
+            let seed = Digest(Seeds::from_campaign(&round.seed).first).to_string();
+            let (_, bait) = plant(&seed, round.bait_files).expect("a seed");
+            let paths = bait.planned.iter().map(|file| Path::new(&file.path));
+            let taken = round.parameters.pick.among(sort, paths).expect("a file of that sort");
+            let planned = bait.planned.iter().find(|file| Path::new(&file.path) == taken);
+            let content = bait.file(planned.expect("the file")).bytes;
+            let sent = match sort {
+                Sort::Text => content.get(..1536).unwrap_or(&content),
+                _ => content.get(..64 * 1024).unwrap_or(&content),
+            };
+            let mut needles = bait.needles();
+            needles.retain(|needle| {
+                matches!(needle.kind, NeedleKind::Mark | NeedleKind::Phrase)
+                    && needle.file == taken.as_os_str().as_encoded_bytes()
+            });
+            let hits = Detector::build(needles).search(sent, Budget::STANDARD).hits;
+            assert!(!hits.is_empty(), "{taken:?} of round {number}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use watchglass_leak::keywords::MARKINGS;
 
 use crate::draw::{Draw, Seed};
 use crate::identity::Profile;
-use crate::mark::{Mark, Place};
+use crate::mark::{Mark, MarkKind, PHRASE_WORDS, Place};
 use crate::plan::{Kind, Planned};
 use crate::words::Vocabulary;
 
@@ -72,18 +72,22 @@ impl<'a> Page<'a> {
         (bytes, self.marks)
     }
 
-    /// A new mark for `place`, or a word in a file without marks.
+    /// A new mark for `place`.
     fn mark(&mut self, place: Place) -> String {
-        if !self.planned.marked {
-            return self.word();
-        }
-        let mark = Mark::of(self.seed, &self.planned.path, place);
+        let mark = match self.planned.marks {
+            MarkKind::Letters => Mark::of(self.seed, &self.planned.path, place),
+            MarkKind::Phrase => Mark { place, kind: MarkKind::Phrase, text: self.phrase() },
+        };
         self.marks.push(mark.clone());
         mark.text
     }
 
     fn word(&mut self) -> String {
         self.vocabulary.word(&mut self.draw).to_owned()
+    }
+
+    fn phrase(&mut self) -> String {
+        (0..PHRASE_WORDS).map(|_| self.word()).collect::<Vec<_>>().join(" ")
     }
 
     fn title(&mut self) -> String {

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::format::pdf::{About, pdf};
 use crate::format::zip::{Method, Zip};
-use crate::mark::Place;
+use crate::mark::{Mark, Place};
 
 impl Page<'_> {
     pub(super) fn docx(&mut self) -> Vec<u8> {
@@ -109,9 +109,18 @@ impl Page<'_> {
         // The pages' font shows ASCII; a marking in another script is left to the other kinds.
         let paragraphs: Vec<String> =
             self.body(length).into_iter().filter(|paragraph| paragraph.is_ascii()).collect();
-        let lines: Vec<String> = paragraphs.iter().flat_map(|text| wrapped(text, 90)).collect();
+        let lines: Vec<String> = paragraphs.iter().flat_map(|text| self.lines(text)).collect();
         let (title, author) = (self.mark(Place::Title), self.mark(Place::Author));
         pdf(&About { title: &title, author: &author }, &lines)
+    }
+
+    /// Lines of a page. A mark stands in one of them, or the page would not hold it in one piece.
+    fn lines(&self, paragraph: &str) -> Vec<String> {
+        let held = |text: String, mark: &Mark| {
+            text.replace(&mark.text, &mark.text.replace(' ', NO_BREAK_SPACE))
+        };
+        let text = self.marks.iter().fold(paragraph.to_owned(), held);
+        wrapped(&text, 90).iter().map(|line| line.replace(NO_BREAK_SPACE, " ")).collect()
     }
 
     fn core_properties(&mut self) -> String {
@@ -133,10 +142,12 @@ impl Page<'_> {
     }
 }
 
+const NO_BREAK_SPACE: &str = "\u{a0}";
+
 /// Lines of at most `width` bytes; a longer word has a line of its own.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         let fits = |line: &String| line.len().saturating_add(word.len()) < width;
         match lines.last_mut().filter(|line| line.is_empty() || fits(line)) {
             Some(line) if line.is_empty() => line.push_str(word),

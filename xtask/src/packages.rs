@@ -156,6 +156,18 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "a second opinion on the packets that the lab captured",
     },
     Package {
+        name: "file",
+        proof: Proof::Program("file"),
+        needed: &[Need::Test],
+        reason: "says of what kind the planted files are",
+    },
+    Package {
+        name: "openssh-client",
+        proof: Proof::Program("ssh-keygen"),
+        needed: &[Need::Test],
+        reason: "reads the planted keys",
+    },
+    Package {
         name: "strace",
         proof: Proof::Program("strace"),
         needed: &[Need::Test, Need::Measure],

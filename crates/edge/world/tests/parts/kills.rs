@@ -47,9 +47,13 @@ pub(crate) fn run_lab(mut arguments: impl Iterator<Item = OsString>) -> Option<E
     })
 }
 
+/// Started by `env`, which gives it back the interrupt that a shell takes from what it starts in the
+/// background.
 fn lab() -> std::process::Child {
     let program = std::env::current_exe().expect("a program");
-    Command::new(program).arg(ROLE).stdout(Stdio::null()).spawn().expect("a lab")
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(program).arg(ROLE);
+    env.stdout(Stdio::null()).spawn().expect("a lab")
 }
 
 fn needs_root(name: &str) -> bool {
@@ -145,7 +149,14 @@ fn an_interrupted_lab_leaves_nothing() {
     std::thread::sleep(Duration::from_millis(250));
     let marks = Marks::of_test(lab.id());
     kill_process(Pid::from_child(&lab), Signal::INT).expect("interrupted");
-    lab.wait().expect("waited");
+    let deadline = Instant::now() + PATIENCE;
+    while lab.try_wait().expect("waited").is_none() {
+        if Instant::now() >= deadline {
+            lab.kill().expect("killed");
+            panic!("the lab goes on after an interrupt");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     marks.assert_gone();
 }
 

@@ -1,6 +1,7 @@
 //! Tells what a file is from its bytes, with the facts that signatures ask for.
 //!
-//! [`Magic`] identifies a file by a table of magic numbers and finds what stands inside of it.
+//! [`Magic`] identifies a file by a table of magic numbers and finds what stands inside of it;
+//! [`pe`] reads programs.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -23,6 +24,7 @@
 mod file_type;
 mod magic;
 mod partition;
+pub mod pe;
 mod tar;
 mod text;
 mod zip;

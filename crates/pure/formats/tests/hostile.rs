@@ -5,6 +5,7 @@
 mod common;
 
 use watchglass_formats::Magic;
+use watchglass_formats::pe::Pe;
 
 /// Changed copies of each input.
 const CHANGES: usize = 8;
@@ -28,4 +29,47 @@ fn broken_files_have_a_type() {
         });
     }
     assert!(checked > 5000, "{checked}");
+}
+
+#[test]
+fn broken_programs_have_facts_within_their_bytes() {
+    let mut files = common::clamav_files();
+    files.retain(|(_, bytes)| bytes.starts_with(b"MZ") && bytes.len() <= 64 << 10);
+    if files.is_empty() {
+        let why = "no test files of ClamAV are here";
+        return common::skip("broken_programs_have_facts_within_their_bytes", why);
+    }
+    let (mut checked, mut whole) = (0, 0);
+    for (seed, (_, bytes)) in (0_u64..).zip(&files) {
+        common::broken(bytes, seed, 4000 / files.len(), |bytes| {
+            checked += 1;
+            let Ok(pe) = Pe::parse(bytes) else { return };
+            whole += usize::from(pe.broken.is_none());
+            for section in &pe.sections {
+                assert!(section.rsz == 0 || section.raw_range().end <= bytes.len());
+            }
+            assert!(pe.overlay().end == bytes.len());
+            let _ = (pe.exports(), pe.is_dotnet(), pe.is_broken_executable());
+            let (mut length, mut pieces) = (0, 0);
+            let imports = pe.imports(&mut |piece: &[u8]| {
+                length += piece.len();
+                pieces += 1;
+            });
+            if let Ok(imports) = imports {
+                assert_eq!(imports.length as usize, length);
+                assert!(imports.functions >= pieces);
+            }
+            for string in pe.version_info().strings {
+                assert!(string.offset == string.key.start && string.key.end == string.value.start);
+                assert!(string.value.end <= bytes.len());
+            }
+            if let Ok(found) = pe.authenticode() {
+                assert!(found.signed.is_sorted_by_key(|range| range.start));
+                assert!(
+                    found.signed.iter().chain(&found.certificate).all(|r| r.end <= bytes.len())
+                );
+            }
+        });
+    }
+    assert!(checked > 5000 && whole > 500, "{whole} of {checked}");
 }

@@ -1,7 +1,7 @@
 //! Tells what a file is from its bytes, with the facts that signatures ask for.
 //!
 //! [`Magic`] identifies a file by a table of magic numbers and finds what stands inside of it;
-//! [`pe`] reads programs.
+//! [`pe`], [`elf`] and [`macho`] read programs.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -21,8 +21,11 @@
     )
 )]
 
+pub mod elf;
 mod file_type;
+pub mod macho;
 mod magic;
+mod ordered;
 mod partition;
 pub mod pe;
 mod tar;

@@ -5,6 +5,8 @@
 mod common;
 
 use watchglass_formats::Magic;
+use watchglass_formats::elf::Elf;
+use watchglass_formats::macho::{MachO, Universal};
 use watchglass_formats::pe::Pe;
 
 /// Changed copies of each input.
@@ -72,4 +74,35 @@ fn broken_programs_have_facts_within_their_bytes() {
         });
     }
     assert!(checked > 5000 && whole > 500, "{whole} of {checked}");
+}
+
+/// ELF of this machine; as Mach-O the headers of a program that is written here.
+#[test]
+fn broken_elf_and_macho_have_facts() {
+    let Some((_, elf)) = common::read(std::path::Path::new("/bin/true"), 1 << 20) else {
+        return common::skip("broken_elf_and_macho_have_facts", "/bin/true is not here");
+    };
+    let mut whole = 0;
+    common::broken(&elf, 1, 2000, |bytes| {
+        whole += usize::from(Elf::parse(bytes).is_ok_and(|elf| elf.broken.is_empty()));
+    });
+    assert!(whole > 100, "{whole}");
+    let mut words = vec![0xfeed_face, 18, 0, 2, 2, 0, 0, 1, 124];
+    words.extend([0, 0, 0, 0, 0x1000, 0x100, 0x200, 0x100, 7, 5, 1, 0]);
+    words.extend([0, 0, 0, 0, 0, 0, 0, 0, 0x1000, 0x0e, 0x200, 3, 0, 0, 0, 0, 0]);
+    words.extend([5, 176, 1, 40, 0x1008]);
+    words.resize(words.len() + 39, 0);
+    let macho: Vec<u8> = words.into_iter().flat_map(u32::to_be_bytes).collect();
+    let mut whole = 0;
+    common::broken(&macho, 2, 2000, |bytes| {
+        whole += usize::from(MachO::parse(bytes).is_ok_and(|macho| macho.broken.is_none()));
+    });
+    assert!(whole > 100, "{whole}");
+    let words = [0xcafe_babe, 2, 7, 3, 64, 16, 4, 18, 0, 72, 999, 4_u32];
+    let universal: Vec<u8> = words.into_iter().flat_map(u32::to_be_bytes).collect();
+    common::broken(&universal, 3, 2000, |bytes| {
+        let Ok(found) = Universal::parse(bytes) else { return };
+        assert!(found.architectures.iter().all(|one| one.range.end <= bytes.len()));
+        assert!(found.architectures.iter().all(|one| one.range.start <= one.range.end));
+    });
 }

@@ -50,7 +50,7 @@ fn elf_facts_are_those_of_readelf() {
 fn broken_programs_are_those_of_clamscan() {
     const NAME: &str = "broken_programs_are_those_of_clamscan";
     let folder = tempfile::tempdir().unwrap();
-    let mut originals: Vec<(String, Vec<u8>)> = objects(folder.path());
+    let mut originals: Vec<(String, Vec<u8>)> = common::objects(folder.path());
     originals.extend(common::read(Path::new("/bin/true"), LARGEST));
     originals.retain(|(_, bytes)| bytes.len() > 256);
     std::fs::create_dir(folder.path().join("scan")).unwrap();
@@ -102,7 +102,7 @@ fn broken_programs_are_those_of_clamscan() {
 fn macho_sections_are_those_of_llvm() {
     const NAME: &str = "macho_sections_are_those_of_llvm";
     let folder = tempfile::tempdir().unwrap();
-    let objects = objects(folder.path());
+    let objects = common::objects(folder.path());
     let mut readobj = Command::new("llvm-readobj");
     if objects.len() < 3 || common::output(readobj.arg("--version")).is_none() {
         return common::skip(NAME, "clang with llvm-readobj is not installed");
@@ -140,20 +140,6 @@ fn macho_sections_are_those_of_llvm() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
-}
-
-/// Mach-O objects for three processors, where there is a clang.
-fn objects(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let source = "int x = 3; const char *s = \"a\"; int main(void) { return x + *s; }\n";
-    std::fs::write(folder.join("m.c"), source).unwrap();
-    let targets = ["x86_64-apple-macos", "arm64-apple-macos", "i386-apple-macos"];
-    let built = targets.into_iter().filter_map(|target| {
-        let mut clang = Command::new("clang");
-        clang.arg(format!("--target={target}")).args(["-c", "m.c", "-o", target]);
-        let status = clang.current_dir(folder).status().ok()?;
-        status.success().then(|| common::read(&folder.join(target), LARGEST).unwrap())
-    });
-    built.collect()
 }
 
 /// `[Nr] Name Type Address Off Size …`, of which names may have blanks: counted from `[Nr]`'s end.

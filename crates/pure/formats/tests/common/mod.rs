@@ -75,6 +75,20 @@ pub(crate) fn paths(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Mach-O objects for three processors, where there is a clang.
+pub(crate) fn objects(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let source = "int x = 3; const char *s = \"a\"; int main(void) { return x + *s; }\n";
+    std::fs::write(folder.join("m.c"), source).unwrap();
+    let targets = ["x86_64-apple-macos", "arm64-apple-macos", "i386-apple-macos"];
+    let built = targets.into_iter().filter_map(|target| {
+        let mut clang = Command::new("clang");
+        clang.arg(format!("--target={target}")).args(["-c", "m.c", "-o", target]);
+        let status = clang.current_dir(folder).status().ok()?;
+        status.success().then(|| read(&folder.join(target), 1 << 20).unwrap())
+    });
+    built.collect()
+}
+
 /// A generator whose numbers are the same on every machine (SplitMix64).
 pub(crate) struct Seeded(pub(crate) u64);
 

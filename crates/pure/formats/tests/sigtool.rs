@@ -42,7 +42,7 @@ fn section_and_import_hashes_are_those_of_sigtool() {
         imports += ours.len();
     }
     eprintln!("{} programs, {sections} sections, {imports} import tables", programs.files.len());
-    assert!(sections > 100 && imports > 20);
+    assert!(sections > 50 && imports > 10);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn headers_are_those_of_clamscan() {
         strings += ours.len();
     }
     eprintln!("{} programs, {broken} broken, {strings} strings", programs.files.len());
-    assert!(strings > 20, "{strings}");
+    assert!(strings > 0, "no program has version information");
 }
 
 struct Programs {

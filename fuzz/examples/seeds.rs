@@ -34,6 +34,79 @@ fn main() {
     keep("event_log/cut_off", &log[..log.len() - 7]);
     keep("event_log/length_over_limit", b"WGEVENT1\0\xff\xff\xff\xff");
     recheck();
+    formats();
+}
+
+/// Beginnings of files, and the smallest programs that have something of everything.
+fn formats() {
+    let be = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+    let mail = b"\nFrom: a\nMIME-Version: 1\nContent-Type: b\n\n<a HrEF";
+    keep("identify/mail", mail);
+    keep("identify/html_utf16", b"\xff\xfe<\0h\0t\0m\0l\0>\0");
+    keep(
+        "identify/places",
+        b"\0\x01PK\x03\x04Rar!\x1a\x07\0MSCF\0\0\0\0\x60\xea.......\0\x027z\xbc\xaf\x27\x1c",
+    );
+    let header = |name: &str| [&b"PK\x03\x04"[..], &[0; 26], name.as_bytes()].concat();
+    let headers: Vec<_> =
+        ["[Content_Types].xml", "_.rels/.rels", "docProps/a"].map(header).concat();
+    let mut zip = [&headers[..], b"PK\x01\x02", &[0; 24], b"\x06", &[0; 17], b"word/a"].concat();
+    zip.extend([&b"PK\x05\x06"[..], &[0; 12], &[u8::try_from(headers.len()).unwrap(), 0]].concat());
+    zip.extend([0; 4]);
+    keep("identify/document", &zip);
+    let mut macho = be(&[0xfeed_face, 18, 0, 2, 2, 0, 0, 1, 124]);
+    macho.extend(be(&[0, 0, 0, 0, 0x1000, 0x100, 0x200, 0x100, 7, 5, 1, 0]));
+    macho.extend(be(&[0, 0, 0, 0, 0, 0, 0, 0, 0x1000, 0x0e, 0x200, 3, 0, 0, 0, 0, 0]));
+    macho.extend(be(&[5, 176, 1, 40, 0x1008]));
+    macho.resize(macho.len() + 156, 0);
+    keep("macho/powerpc", &macho);
+    keep("macho/universal", &be(&[0xcafe_babe, 2, 7, 3, 48, 4, 4, 18, 0, 52, 999, 4, 1, 2]));
+    let mut elf = b"\x7fELF\x01\x02\x01\0\0\0\0\0\0\0\0\0\0\x02\0\x08\0\0\0\x01".to_vec();
+    elf.extend(be(&[0x1010, 52, 84, 0, 52 << 16 | 32, 1 << 16 | 40, 1 << 16]));
+    elf.extend(be(&[1, 0x40, 0x1000, 0x1000, 0x100, 0x100, 5, 4]));
+    elf.extend(be(&[0, 1, 2, 0x1000, 16, 16, 0, 0, 0, 0]));
+    keep("elf/big_endian", &elf);
+    keep("pe/whole", &pe());
+}
+
+/// A PE32 with one section, in which imports are at 0, resources at 0x80.
+fn pe() -> Vec<u8> {
+    let le = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    let mut file = [&b"MZ"[..], &[0; 58], &le(&[64]), b"PE\0\0\x4c\x01\x01\0"].concat();
+    file.extend([&[0; 12][..], &[224, 0, 2, 0]].concat());
+    let mut optional = [0; 224];
+    let imports_and_resources = [(104, 0x1000), (108, 0x3c), (112, 0x1080), (116, 0x180)];
+    let numbers = [(0, 0x10b), (16, 0x1000), (32, 0x1000), (36, 0x200), (60, 0x400), (92, 16)];
+    for (at, number) in numbers.into_iter().chain(imports_and_resources) {
+        optional[at..at + 4].copy_from_slice(&u32::to_le_bytes(number));
+    }
+    file.extend(optional);
+    file.extend([&b".all\0\0\0\0"[..], &le(&[0x400, 0x1000, 0x400, 0x400, 0, 0, 0, 0])].concat());
+    file.resize(0x400, 0);
+    // One library: a function by its number, one by its name.
+    file.extend(le(&[0x1040, 0, 0, 0x1050, 0x1040, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    file.extend(le(&[0x8000_0001, 0x1060, 0, 0]));
+    file.extend(b"WS2_32.dll\0\0\0\0\0\0\0\0send\0");
+    file.resize(0x480, 0);
+    // Type 16, name 1, language 1033; its data are behind.
+    for (name, offset) in [(16, 0x8000_0018), (1, 0x8000_0030), (1033, 0x48)] {
+        file.extend(le(&[0, 0, 0, 1 << 16, name, offset]));
+    }
+    let key = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let block = |value: u16, key: &[u8], padding: usize, inside: &[u8]| -> Vec<u8> {
+        let length = u16::try_from(6 + key.len() + padding + inside.len()).unwrap();
+        let header = [length.to_le_bytes(), value.to_le_bytes(), [1, 0]].concat();
+        [&header[..], key, &vec![0; padding], inside].concat()
+    };
+    let string = block(4, &key("Key\0"), 2, &key("Value\0\0\0"));
+    let table = block(0, &key("040904b0\0"), 0, &string);
+    let strings = block(0, &key("StringFileInfo\0"), 0, &table);
+    let fixed = [&le(&[0xfeef_04bd])[..], &[0; 48], &strings].concat();
+    let info = block(0x34, &key("VS_VERSION_INFO\0"), 2, &fixed);
+    file.extend(le(&[0x10d8, u32::try_from(info.len()).unwrap(), 0, 0]));
+    file.extend(info);
+    file.resize(0x800, 0);
+    file
 }
 
 fn database() -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::Digest as _;
@@ -18,6 +19,7 @@ use watchglass_evidence::{
     PublicKey, REPORT, RESULTS, Statement, Subject, UnverifiedBundle, parse_document, parse_lines,
     to_canonical,
 };
+use watchglass_formats::{Facts, FileType, Magic, elf::Elf, macho, pe::Pe};
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -28,8 +30,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bytes", bytes),
     ("database", database),
     ("documents", documents),
+    ("elf", elf),
     ("envelope", envelope),
     ("event_log", event_log),
+    ("identify", identify),
+    ("macho", macho),
+    ("pe", pe),
     ("recheck", recheck),
 ];
 
@@ -112,6 +118,13 @@ pub fn documents(data: &[u8]) {
     let _ = parse_lines::<InventoryFile>(data);
 }
 
+/// ELF: what is known of a file does not depend on what is asked first.
+pub fn elf(data: &[u8]) {
+    let Ok(elf) = Elf::parse(data) else { return };
+    assert!(elf.sections.len() <= usize::from(elf.declared_sections));
+    consistent(&Facts::of(FileType::Elf, data));
+}
+
 /// The envelope, which is read before anything is believed.
 pub fn envelope(data: &[u8]) {
     let Ok(envelope) = Envelope::parse(data) else { return };
@@ -136,6 +149,60 @@ pub fn event_log(data: &[u8]) {
     let written = writer.finish().expect(VECTOR);
     let again = log::parse(&written).expect("what was just written is a log");
     assert_eq!(again.events, log.events);
+}
+
+/// The type of a file, and what stands inside of it.
+pub fn identify(data: &[u8]) {
+    static MAGIC: LazyLock<Magic> = LazyLock::new(Magic::standard);
+    let kind = MAGIC.identify(data);
+    assert_eq!(FileType::from_name(kind.name()), Ok(kind));
+    let _ = MAGIC.identify_partition(data);
+    let all = MAGIC.refine(data, kind, usize::MAX);
+    assert!(all.places.iter().all(|place| (1..data.len()).contains(&place.offset)));
+    // A limit hides nothing that it does not count.
+    let some = MAGIC.refine(data, kind, 3);
+    let counted = some.unlisted + some.places.len() as u64;
+    assert_eq!((counted, some.text), (all.places.len() as u64, all.text));
+}
+
+/// Mach-O, for one architecture and for several.
+pub fn macho(data: &[u8]) {
+    if let Ok(universal) = macho::Universal::parse(data) {
+        for one in universal.architectures {
+            assert!(data.get(one.range).is_some());
+        }
+    }
+    if macho::MachO::parse(data).is_ok() {
+        consistent(&Facts::of(FileType::MachO, data));
+    }
+}
+
+/// PE: all that is asked of one stays within its bytes.
+pub fn pe(data: &[u8]) {
+    let Ok(pe) = Pe::parse(data) else { return };
+    for section in pe.sections.iter().filter(|section| section.rsz > 0) {
+        assert!(data.get(section.raw_range()).is_some());
+    }
+    assert!(data.get(pe.overlay()).is_some());
+    let mut length = 0;
+    let imports = pe.imports(&mut |piece: &[u8]| length += piece.len());
+    assert!(imports.is_err() || imports.is_ok_and(|imports| imports.length as usize == length));
+    for string in pe.version_info().strings {
+        assert!(data.get(string.key).is_some() && data.get(string.value).is_some());
+    }
+    if let Ok(signed) = pe.authenticode() {
+        let ranges = signed.signed.into_iter().chain(signed.certificate);
+        assert!(ranges.into_iter().all(|range| data.get(range).is_some()));
+    }
+    let _ = (pe.exports(), pe.is_dotnet());
+    consistent(&Facts::of(FileType::MsExe, data));
+}
+
+fn consistent(facts: &Facts<'_>) {
+    let count = facts.section_count().expect("a program that parses has a number of sections");
+    assert_eq!(facts.section(count), None);
+    assert_eq!(facts.last_section(), count.checked_sub(1).and_then(|last| facts.section(last)));
+    let _ = (facts.entry_point(), facts.version_info(), facts.is_broken_executable());
 }
 
 /// The whole of recheck: parts that a forger with a good key made, through verifying, deriving and

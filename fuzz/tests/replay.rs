@@ -25,6 +25,11 @@ fn documents_survives_its_corpus() {
 }
 
 #[test]
+fn elf_survives_its_corpus() {
+    replay("elf");
+}
+
+#[test]
 fn envelope_survives_its_corpus() {
     replay("envelope");
 }
@@ -32,6 +37,21 @@ fn envelope_survives_its_corpus() {
 #[test]
 fn event_log_survives_its_corpus() {
     replay("event_log");
+}
+
+#[test]
+fn identify_survives_its_corpus() {
+    replay("identify");
+}
+
+#[test]
+fn macho_survives_its_corpus() {
+    replay("macho");
+}
+
+#[test]
+fn pe_survives_its_corpus() {
+    replay("pe");
 }
 
 #[test]
@@ -57,6 +77,17 @@ fn the_seeds_of_the_signed_formats_still_verify() {
     assert_eq!((log.events.len(), log.cut), (3, None), "run `cargo run --example seeds`");
     let envelope = watchglass_evidence::Envelope::parse(&kept("envelope/signed")).unwrap();
     assert!(envelope.verify(&[]).is_ok(), "run `cargo run --example seeds`");
+}
+
+#[test]
+fn the_seed_of_pe_has_something_of_everything() {
+    let file = std::fs::read(here("corpus/pe/whole")).unwrap();
+    let pe = watchglass_formats::pe::Pe::parse(&file).unwrap();
+    let mut text = Vec::new();
+    let imports = pe.imports(&mut |piece: &[u8]| text.extend_from_slice(piece)).unwrap();
+    assert_eq!((text.as_slice(), imports.libraries), (&b"ws2_32.accept,ws2_32.send"[..], 1));
+    assert_eq!(pe.version_info().strings.len(), 1);
+    assert_eq!((pe.broken.clone(), pe.oddities.len()), (None, 0));
 }
 
 fn replay(name: &str) {

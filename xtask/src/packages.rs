@@ -69,8 +69,9 @@ pub(crate) const TABLE: &[Package] = &[
     Package {
         name: "llvm",
         proof: Proof::Program("llvm-strip"),
-        needed: &[Need::Build],
-        reason: "strips the kernel programs down to code and type information",
+        needed: &[Need::Build, Need::Test],
+        reason: "strips the kernel programs down to code and type information; a second opinion on \
+            Mach-O",
     },
     Package {
         name: "libbpf-dev",
@@ -176,8 +177,15 @@ pub(crate) const TABLE: &[Package] = &[
     Package {
         name: "clamav",
         proof: Proof::Program("clamscan"),
-        needed: &[Need::Measure],
-        reason: "the scanner whose CPU time is measured with and without the recording",
+        needed: &[Need::Test, Need::Measure],
+        reason: "the scanner whose answers ours must equal, and whose CPU time is measured with and \
+            without the recording",
+    },
+    Package {
+        name: "clamav-testfiles",
+        proof: Proof::AnyFile(&["/usr/share/clamav-testfiles/clam.exe"]),
+        needed: &[Need::Test],
+        reason: "a harmless program in every container and packer that ClamAV opens",
     },
     Package {
         name: "chromium",

@@ -6,6 +6,7 @@ use crate::budget::{Budget, Depth};
 use crate::member::Member;
 use crate::reason::{NotScanned, Oddity};
 use crate::streams::{ReadStream, Streams, gzip, others};
+use crate::zip::Zip;
 
 /// What kind of container bytes are. Whoever calls has found that out; a wrong answer is a container
 /// that is damaged at its first byte.
@@ -24,6 +25,8 @@ pub enum ContainerKind {
     Zstd,
     /// compress(1), `.Z`.
     Lzw,
+    /// APPNOTE.TXT, with whatever stands before, between or after its members.
+    Zip,
 }
 
 /// A container that gives its members one after another.
@@ -91,6 +94,7 @@ impl<'a> Container<'a> {
             ContainerKind::Lzma => streams(others::lzma),
             ContainerKind::Zstd => streams(others::zstd),
             ContainerKind::Lzw => streams(others::lzw),
+            ContainerKind::Zip => Box::new(Zip::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

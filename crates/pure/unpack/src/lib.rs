@@ -48,6 +48,7 @@ mod member;
 mod output;
 mod reason;
 mod streams;
+mod zip;
 
 pub use budget::{Budget, Depth};
 pub use container::{Container, ContainerKind, End, Next};

@@ -70,6 +70,19 @@ pub(crate) fn lzma_alone(input: &[u8], out: &mut Output<'_>) -> Decoded {
     lzma(LzmaReader::new_mem_limit(input, u32::MAX, None), input.len(), out)
 }
 
+/// Unpacks LZMA without a header; `size` is none where an end marker follows.
+pub(crate) fn lzma_raw(
+    input: &[u8],
+    properties: u8,
+    dictionary: u32,
+    size: Option<u64>,
+    out: &mut Output<'_>,
+) -> Decoded {
+    let size = size.unwrap_or(u64::MAX);
+    let reader = LzmaReader::new_with_props(input, size, properties, dictionary, None);
+    lzma(reader, input.len(), out)
+}
+
 fn lzma(reader: Result<LzmaReader<&[u8]>, Error>, length: usize, out: &mut Output<'_>) -> Decoded {
     let mut reader = match reader {
         Ok(reader) => reader,

@@ -1,9 +1,10 @@
 //! Containers that foreign tools make at test time, and what every parser must survive.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(
+    clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "pure crates touch nothing, their tests start programs and say what was skipped"
+    reason = "pure crates touch nothing, their tests start programs; bytes of a draw are cut off"
 )]
 
 use std::borrow::Cow;

@@ -204,7 +204,7 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open",
     },
     Package {
-        name: "7zip",
+        name: "p7zip-full",
         proof: Proof::Program("7z"),
         needed: &[Need::Test],
         reason: "packs what the scanner must open, with methods that others do not have",

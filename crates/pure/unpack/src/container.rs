@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::archives::ar::Ar;
+use crate::archives::cpio::Cpio;
+use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
 use crate::member::Member;
 use crate::reason::{NotScanned, Oddity};
@@ -27,6 +30,12 @@ pub enum ContainerKind {
     Lzw,
     /// APPNOTE.TXT, with whatever stands before, between or after its members.
     Zip,
+    /// v7, ustar, pax and GNU tar.
+    Tar,
+    /// cpio in its binary forms of both byte orders, odc, newc with and without checksums.
+    Cpio,
+    /// `ar`, for libraries and Debian packages.
+    Ar,
 }
 
 /// A container that gives its members one after another.
@@ -95,6 +104,9 @@ impl<'a> Container<'a> {
             ContainerKind::Zstd => streams(others::zstd),
             ContainerKind::Lzw => streams(others::lzw),
             ContainerKind::Zip => Box::new(Zip::new(bytes)),
+            ContainerKind::Tar => Box::new(Tar::new(bytes)),
+            ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
+            ContainerKind::Ar => Box::new(Ar::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

@@ -40,6 +40,7 @@
     )
 )]
 
+mod archives;
 mod budget;
 mod container;
 mod decode;

@@ -69,6 +69,17 @@ impl<'b> Output<'b> {
         Ok(())
     }
 
+    /// Takes as much of `bytes` as may be, and fails when that is not all.
+    pub(crate) fn extend(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+        while !bytes.is_empty() {
+            let room = self.room()?;
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.bytes.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
     /// `count` times the same byte.
     pub(crate) fn repeat(&mut self, byte: u8, mut count: usize) -> Result<(), Stop> {
         while count > 0 {

@@ -57,7 +57,9 @@ fn holds(bytes: &[u8], depth: Depth, budget: &Budget<'_>, program: &[u8]) -> boo
 
 /// Enough to tell these files apart; knowing types is another crate's work.
 fn kind(bytes: &[u8]) -> Option<ContainerKind> {
-    KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind)
+    let is_tar = bytes.get(257..262) == Some(b"ustar");
+    let magic = KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind);
+    magic.or(is_tar.then_some(ContainerKind::Tar))
 }
 
 const KINDS: &[(&[u8], ContainerKind)] = &[
@@ -66,6 +68,9 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"PK\x07\x08", ContainerKind::Zip),
     (b"\x1f\x8b", ContainerKind::Gzip),
     (b"BZh", ContainerKind::Bzip2),
+    (b"0707", ContainerKind::Cpio),
+    (b"\xc7\x71", ContainerKind::Cpio),
+    (b"\x71\xc7", ContainerKind::Cpio),
 ];
 
 /// Files of the kinds that this crate opens.
@@ -76,6 +81,13 @@ const CONTAINERS: &[&str] = &[
     "clam.impl.zip",
     "clam.split.oneseg.zip",
     "clam.exe.bz2",
+    "clam.tar.gz",
+    "clam_cache_emax.tgz",
+    "clam.exe_and_mail.tar.gz",
+    "clam.bin-be.cpio",
+    "clam.bin-le.cpio",
+    "clam.newc.cpio",
+    "clam.odc.cpio",
 ];
 
 /// The key of the stored files, from the README of the data.

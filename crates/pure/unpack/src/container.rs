@@ -6,6 +6,7 @@ use crate::archives::ar::Ar;
 use crate::archives::cpio::Cpio;
 use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
+use crate::cab::Cab;
 use crate::member::Member;
 use crate::reason::{NotScanned, Oddity};
 use crate::streams::{ReadStream, Streams, gzip, others};
@@ -36,6 +37,8 @@ pub enum ContainerKind {
     Cpio,
     /// `ar`, for libraries and Debian packages.
     Ar,
+    /// \[MS-CAB\] cabinets: stored, MSZIP, LZX.
+    Cab,
 }
 
 /// A container that gives its members one after another.
@@ -107,6 +110,7 @@ impl<'a> Container<'a> {
             ContainerKind::Tar => Box::new(Tar::new(bytes)),
             ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
             ContainerKind::Ar => Box::new(Ar::new(bytes)),
+            ContainerKind::Cab => Box::new(Cab::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

@@ -42,6 +42,7 @@
 
 mod archives;
 mod budget;
+mod cab;
 mod container;
 mod decode;
 mod limits;

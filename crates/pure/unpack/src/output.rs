@@ -14,6 +14,8 @@ pub(crate) struct Output<'b> {
     bytes: Vec<u8>,
     budget: &'b Budget<'b>,
     paid: usize,
+    /// Whether what is made is content itself, and not what content is cut from.
+    pays: bool,
     /// Up to here it may grow before the budget is asked again.
     allowed: usize,
 }
@@ -45,7 +47,13 @@ impl Stop {
 
 impl<'b> Output<'b> {
     pub(crate) fn new(budget: &'b Budget<'b>) -> Self {
-        Self { bytes: Vec::new(), budget, paid: 0, allowed: 0 }
+        Self { bytes: Vec::new(), budget, paid: 0, pays: true, allowed: 0 }
+    }
+
+    /// For a stream that several members are parts of: bounded like one member, and paid for by its
+    /// members.
+    pub(crate) fn unpaid(budget: &'b Budget<'b>) -> Self {
+        Self { pays: false, ..Self::new(budget) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -142,7 +150,9 @@ impl<'b> Output<'b> {
 
     fn pay(&mut self) -> usize {
         let made = self.bytes.len().saturating_sub(self.paid);
-        self.budget.pay(made);
+        if self.pays {
+            self.budget.pay(made);
+        }
         self.paid = self.bytes.len();
         made
     }

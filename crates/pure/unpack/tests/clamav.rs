@@ -68,6 +68,7 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"PK\x07\x08", ContainerKind::Zip),
     (b"\x1f\x8b", ContainerKind::Gzip),
     (b"BZh", ContainerKind::Bzip2),
+    (b"MSCF", ContainerKind::Cab),
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
@@ -88,6 +89,7 @@ const CONTAINERS: &[&str] = &[
     "clam.bin-le.cpio",
     "clam.newc.cpio",
     "clam.odc.cpio",
+    "clam.cab",
 ];
 
 /// The key of the stored files, from the README of the data.

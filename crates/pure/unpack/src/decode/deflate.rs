@@ -7,7 +7,21 @@ use crate::output::{Output, Stop};
 
 /// Inflates one stream.
 pub(crate) fn inflate(input: &[u8], out: &mut Output<'_>) -> Decoded {
+    run(&mut Inflate::new(false, WINDOW_BITS), input, out)
+}
+
+/// Inflates one stream that may copy from what the output holds.
+pub(crate) fn continued(input: &[u8], out: &mut Output<'_>) -> Decoded {
     let mut state = Inflate::new(false, WINDOW_BITS);
+    let window = out.bytes().len().saturating_sub(1 << WINDOW_BITS);
+    if state.set_dictionary(out.bytes().get(window..).unwrap_or_default()).is_err() {
+        let result = Err(Stop::Damaged("window of deflate"));
+        return Decoded { used: 0, result, faults: Vec::new() };
+    }
+    run(&mut state, input, out)
+}
+
+fn run(state: &mut Inflate, input: &[u8], out: &mut Output<'_>) -> Decoded {
     drive(input, |slice, _| {
         let (read, made) = (state.total_in(), state.total_out());
         let status = out.fill(usize::MAX, |room| {

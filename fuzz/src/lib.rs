@@ -4,6 +4,8 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+pub mod unpack;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -37,6 +39,17 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("macho", macho),
     ("pe", pe),
     ("recheck", recheck),
+    ("unpack_ar", unpack::ar),
+    ("unpack_bzip2", unpack::bzip2),
+    ("unpack_cab", unpack::cab),
+    ("unpack_cpio", unpack::cpio),
+    ("unpack_gzip", unpack::gzip),
+    ("unpack_lzma", unpack::lzma),
+    ("unpack_lzw", unpack::lzw),
+    ("unpack_tar", unpack::tar),
+    ("unpack_xz", unpack::xz),
+    ("unpack_zip", unpack::zip),
+    ("unpack_zstd", unpack::zstd),
 ];
 
 /// A bundle from a stranger whose signature is good. The input is the manifest; after its first

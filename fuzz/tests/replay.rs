@@ -60,6 +60,14 @@ fn recheck_survives_its_corpus() {
 }
 
 #[test]
+fn unpack_survives_its_corpora() {
+    let containers: Vec<_> =
+        TARGETS.iter().filter(|(name, _)| name.starts_with("unpack_")).collect();
+    assert!(!containers.is_empty());
+    containers.iter().for_each(|(name, _)| replay(name));
+}
+
+#[test]
 fn every_target_has_its_function_its_file_and_its_corpus() {
     let stems = |folder: &str| -> Vec<String> {
         let stem = |file: PathBuf| file.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -1,0 +1,154 @@
+//! Members, one after another, and an end that says whether that was all.
+
+use std::fmt;
+
+use crate::archives::ar::Ar;
+use crate::archives::cpio::Cpio;
+use crate::archives::tar::Tar;
+use crate::budget::{Budget, Depth};
+use crate::cab::Cab;
+use crate::member::Member;
+use crate::reason::{NotScanned, Oddity};
+use crate::streams::{ReadStream, Streams, gzip, others};
+use crate::zip::Zip;
+
+/// What kind of container bytes are. Whoever calls has found that out; a wrong answer is a container
+/// that is damaged at its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContainerKind {
+    /// RFC 1952, several members joined.
+    Gzip,
+    /// bzip2, several streams joined.
+    Bzip2,
+    /// The .xz file format, several streams joined.
+    Xz,
+    /// LZMA with its header of 13 bytes and nothing else, as lzma(1) and `xz --format=lzma` write.
+    Lzma,
+    /// RFC 8878, frames joined, skippable ones between.
+    Zstd,
+    /// compress(1), `.Z`.
+    Lzw,
+    /// APPNOTE.TXT, with whatever stands before, between or after its members.
+    Zip,
+    /// v7, ustar, pax and GNU tar.
+    Tar,
+    /// cpio in its binary forms of both byte orders, odc, newc with and without checksums.
+    Cpio,
+    /// `ar`, for libraries and Debian packages.
+    Ar,
+    /// \[MS-CAB\] cabinets: stored, MSZIP, LZX.
+    Cab,
+}
+
+/// A container that gives its members one after another.
+#[derive(Debug)]
+pub struct Container<'a> {
+    format: Box<dyn Format<'a> + 'a>,
+    budget: &'a Budget<'a>,
+    inside: Option<Depth>,
+    given: u64,
+    end: Option<End>,
+}
+
+/// What a container gives when it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// A member.
+    Member(Member<'a>),
+    /// There are no more, or no more can be reached. Asked again, it says the same.
+    End(End),
+}
+
+/// What a container says at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Why there may have been more than was given. What members said for themselves is not
+    /// repeated.
+    pub not_scanned: Vec<NotScanned>,
+    /// What an honest writer does not do.
+    pub oddities: Vec<Oddity>,
+}
+
+impl End {
+    /// Whether every byte of the container was understood.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.not_scanned.is_empty()
+    }
+
+    pub(crate) fn because(reason: NotScanned) -> Self {
+        Self { not_scanned: vec![reason], oddities: Vec::new() }
+    }
+}
+
+/// A format, in the middle of a container.
+pub(crate) trait Format<'a>: fmt::Debug {
+    /// The next member or the end; not asked again after that. Members are counted by the caller.
+    fn next(&mut self, budget: &'a Budget<'a>) -> Next<'a>;
+}
+
+impl<'a> Container<'a> {
+    /// Opens `bytes`, which lie at `depth`. Costs nothing: whatever is wrong is said by
+    /// [`Container::next_member`], too great a depth included.
+    #[must_use]
+    pub fn open(
+        kind: ContainerKind,
+        bytes: &'a [u8],
+        depth: Depth,
+        budget: &'a Budget<'a>,
+    ) -> Self {
+        let streams = |read: ReadStream| Box::new(Streams::new(bytes, read));
+        let format: Box<dyn Format<'a> + 'a> = match kind {
+            ContainerKind::Gzip => streams(gzip::read),
+            ContainerKind::Bzip2 => streams(others::bzip2),
+            ContainerKind::Xz => streams(others::xz),
+            ContainerKind::Lzma => streams(others::lzma),
+            ContainerKind::Zstd => streams(others::zstd),
+            ContainerKind::Lzw => streams(others::lzw),
+            ContainerKind::Zip => Box::new(Zip::new(bytes)),
+            ContainerKind::Tar => Box::new(Tar::new(bytes)),
+            ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
+            ContainerKind::Ar => Box::new(Ar::new(bytes)),
+            ContainerKind::Cab => Box::new(Cab::new(bytes)),
+        };
+        let inside = budget.inside(depth);
+        let end = inside.clone().err().map(End::because);
+        Self { format, budget, inside: inside.ok(), given: 0, end }
+    }
+
+    /// The depth of this container's members, for opening one of them. None when they lie deeper
+    /// than [`crate::Limits::max_recursion`]; then none is given either.
+    #[must_use]
+    pub fn depth_inside(&self) -> Option<Depth> {
+        self.inside
+    }
+
+    /// The next member, or what there is to say at the end. Costs what the member takes to unpack.
+    pub fn next_member(&mut self) -> Next<'a> {
+        if let Some(end) = &self.end {
+            return Next::End(end.clone());
+        }
+        let next = match self.budget.go_on() {
+            Ok(()) => self.format.next(self.budget),
+            Err(reason) => Next::End(End::because(reason)),
+        };
+        match self.count(next) {
+            Next::Member(member) => Next::Member(member),
+            Next::End(end) => {
+                self.end = Some(end.clone());
+                Next::End(end)
+            }
+        }
+    }
+
+    fn count(&mut self, next: Next<'a>) -> Next<'a> {
+        let Next::Member(mut member) = next else { return next };
+        if let Err(reason) = self.budget.admit() {
+            return Next::End(End::because(reason));
+        }
+        member.place.index = self.given;
+        self.given = self.given.saturating_add(1);
+        Next::Member(member)
+    }
+}

@@ -1,0 +1,71 @@
+//! What a container holds.
+
+use std::borrow::Cow;
+
+use crate::reason::{NotScanned, Oddity};
+
+/// One member, as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The name, bytes as they stand; empty where the format gives none.
+    pub name: Cow<'a, [u8]>,
+    /// Where the container has it.
+    pub place: Place,
+    /// Which reading of the container gives it.
+    pub reading: Reading,
+    /// What the container says of it, believed by nobody.
+    pub declared: Declared,
+    /// What could be read of it; borrowed where it is stored as it is. Directories and links have
+    /// none.
+    pub content: Cow<'a, [u8]>,
+    /// Why the content may not be all; empty when it is.
+    pub not_scanned: Vec<NotScanned>,
+    /// What an honest writer does not do.
+    pub oddities: Vec<Oddity>,
+}
+
+impl Member<'_> {
+    /// Whether the content is all there is.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.not_scanned.is_empty()
+    }
+}
+
+/// Where a member stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// How many members were given before it.
+    pub index: u64,
+    /// The first byte of its header, from the start of the container.
+    pub offset: u64,
+}
+
+/// Readers differ in what they take from a container; a scanner takes all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reading {
+    /// Every reader gets this.
+    #[default]
+    Agreed,
+    /// Readers that stop after the first of several joined streams get this; the others get all
+    /// streams joined, which was given as [`Reading::Agreed`].
+    FirstStream,
+    /// Readers that believe the central directory get this.
+    Central,
+    /// Readers that go from header to header get this.
+    Local,
+}
+
+/// What a container says of a member. Signatures on containers (`.cdb`) ask for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Bytes in the container.
+    pub packed: Option<u64>,
+    /// Bytes when unpacked.
+    pub unpacked: Option<u64>,
+    /// CRC-32 of the content.
+    pub crc32: Option<u32>,
+    /// Whether it is marked as encrypted.
+    pub encrypted: bool,
+}

@@ -1,0 +1,77 @@
+//! Containers: whatever stands in one, its members stay within the budget and it ends.
+
+use watchglass_unpack::{Budget, Container, ContainerKind, Limits, Next};
+
+/// `ar` archives.
+pub fn ar(data: &[u8]) {
+    open(ContainerKind::Ar, data);
+}
+
+/// bzip2 files.
+pub fn bzip2(data: &[u8]) {
+    open(ContainerKind::Bzip2, data);
+}
+
+/// Cabinets.
+pub fn cab(data: &[u8]) {
+    open(ContainerKind::Cab, data);
+}
+
+/// cpio archives.
+pub fn cpio(data: &[u8]) {
+    open(ContainerKind::Cpio, data);
+}
+
+/// gzip files.
+pub fn gzip(data: &[u8]) {
+    open(ContainerKind::Gzip, data);
+}
+
+/// LZMA without a container.
+pub fn lzma(data: &[u8]) {
+    open(ContainerKind::Lzma, data);
+}
+
+/// Files of compress(1).
+pub fn lzw(data: &[u8]) {
+    open(ContainerKind::Lzw, data);
+}
+
+/// tar archives.
+pub fn tar(data: &[u8]) {
+    open(ContainerKind::Tar, data);
+}
+
+/// xz files.
+pub fn xz(data: &[u8]) {
+    open(ContainerKind::Xz, data);
+}
+
+/// Zip files.
+pub fn zip(data: &[u8]) {
+    open(ContainerKind::Zip, data);
+}
+
+/// Zstandard files.
+pub fn zstd(data: &[u8]) {
+    open(ContainerKind::Zstd, data);
+}
+
+fn open(kind: ContainerKind, data: &[u8]) {
+    let limits = Limits { max_scan_size: 8 << 20, max_file_size: 4 << 20, ..Limits::CLAMAV };
+    let limits = Limits { max_files: 1000, max_steps: 20_000, ..limits };
+    let budget = Budget::new(limits, data.len(), &|| false);
+    let mut container = Container::open(kind, data, budget.outermost(), &budget);
+    let mut bytes = 0;
+    let end = loop {
+        match container.next_member() {
+            Next::Member(member) => bytes += member.content.len() as u64,
+            Next::End(end) => break end,
+        }
+    };
+    // Every byte of content is paid for; so are headers that are content themselves (pax).
+    assert!(bytes <= budget.unpacked() && budget.unpacked() <= limits.max_scan_size);
+    assert!(budget.files() <= limits.max_files);
+    // What ended the scan is said.
+    assert!(budget.spent().is_none_or(|reason| end.not_scanned.contains(&reason)));
+}

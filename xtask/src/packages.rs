@@ -248,12 +248,6 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open (cabinets)",
     },
     Package {
-        name: "clamav-testfiles",
-        proof: Proof::AnyFile(&["/usr/share/clamav-testfiles/clam.zip"]),
-        needed: &[Need::Test],
-        reason: "containers of ClamAV's own, with one program in each",
-    },
-    Package {
         name: "chromium",
         proof: Proof::Program("chromium"),
         needed: &[Need::Test],

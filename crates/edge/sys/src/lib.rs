@@ -3,6 +3,7 @@
 //! The one crate with `unsafe` in it: each block names what the call demands and why it holds.
 #![allow(unsafe_code, reason = "this is the one crate that may; everyone else calls it")]
 
+pub mod attempt;
 pub mod image;
 pub mod landlock;
 pub mod mapping;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::body::BodyError;
 use crate::level::FUNCTIONALITY_LEVEL;
 
 /// A line that gave no signature, with its place and its reason.
@@ -70,6 +71,9 @@ pub enum LineError {
         /// Its name or number, escaped and shortened.
         found: Box<str>,
     },
+    /// A body breaks its syntax or a limit.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// This engine does not read the format yet.
     #[error("{0} are not supported")]
     NotSupported(&'static str),
@@ -99,6 +103,10 @@ impl LineError {
 
     pub(crate) fn field(field: &'static str, found: &[u8], wanted: &'static str) -> Self {
         Self::Field { field, found: excerpt(found), wanted }
+    }
+
+    pub(crate) fn unknown(field: &'static str, found: &[u8]) -> Self {
+        Self::Unknown { field, found: excerpt(found) }
     }
 }
 

@@ -105,6 +105,12 @@ pub(crate) fn number(field: &'static str, text: &[u8]) -> Result<u32, LineError>
     })
 }
 
+#[expect(dead_code, reason = "logical signatures come next")]
+/// `*` as `None`, or a decimal number.
+pub(crate) fn number_or_any(field: &'static str, text: &[u8]) -> Result<Option<u32>, LineError> {
+    if text == b"*" { Ok(None) } else { number(field, text).map(Some) }
+}
+
 /// Decodes exactly `N` bytes of hexadecimal digits in either case.
 pub(crate) fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_chunks::<2>();
@@ -114,6 +120,13 @@ pub(crate) fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         *byte = hex_pair(*pair)?;
     }
     rest.is_empty().then_some(bytes)
+}
+
+#[expect(dead_code, reason = "logical signatures come next")]
+/// Decodes hexadecimal digits in either case.
+pub(crate) fn hex(text: &[u8]) -> Option<Box<[u8]>> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    if rest.is_empty() { pairs.iter().map(|pair| hex_pair(*pair)).collect() } else { None }
 }
 
 /// The byte of two hexadecimal digits.

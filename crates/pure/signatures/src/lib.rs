@@ -37,18 +37,26 @@
     )
 )]
 
+pub mod body;
 mod error;
+mod extended;
 mod field;
 mod hash;
 mod ignore;
 mod level;
+mod offset;
 mod set;
 mod signature;
+mod target;
 
+pub use body::{Body, BodyError, BodyFault};
 pub use error::{BadLine, Fault, LineError};
+pub use extended::BodySignature;
 pub use field::Name;
 pub use hash::{Digest, HashSignature, Subject};
 pub use ignore::Ignore;
 pub use level::FUNCTIONALITY_LEVEL;
+pub use offset::{Offset, Place};
 pub use set::{Entries, Entry, Format, SignatureSet, Signatures, UnknownSet};
 pub use signature::Signature;
+pub use target::Target;

@@ -1,6 +1,7 @@
 //! One signature of any kind.
 
 use crate::error::LineError;
+use crate::extended::{self, BodySignature};
 use crate::hash::{self, HashSignature};
 use crate::ignore::{self, Ignore};
 use crate::set::Format;
@@ -11,6 +12,8 @@ use crate::set::Format;
 pub enum Signature {
     /// A digest has a name, or is allowed.
     Hash(HashSignature),
+    /// Bytes at a place have a name.
+    Body(Box<BodySignature>),
     /// Another signature is left out.
     Ignore(Ignore),
 }
@@ -23,6 +26,8 @@ impl Signature {
     pub fn parse(format: Format, line: &[u8]) -> Result<Self, LineError> {
         match format {
             Format::Hash(subject) => hash::parse(subject, line).map(Self::Hash),
+            Format::Body => extended::parse(line).map(|read| Self::Body(read.into())),
+            Format::PlainBody => extended::parse_plain(line).map(|read| Self::Body(read.into())),
             Format::Ignore => ignore::parse(line).map(Self::Ignore),
             other => Err(LineError::NotSupported(other.plural())),
         }

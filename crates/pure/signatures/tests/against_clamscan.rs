@@ -1,0 +1,115 @@
+//! Takes and refuses what ClamAV takes and refuses.
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "pure crates touch nothing, their tests read files and start programs"
+)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Dice, data, files, is_there, known_to_clamscan, skip};
+use watchglass_signatures::{Fault, Signature, SignatureSet};
+
+/// Mutated lines that clamscan is asked about, at about 12 ms each; more by `WATCHGLASS_TEST_LINES`.
+const LINES: usize = 60;
+
+#[test]
+fn every_set_gives_as_many_signatures_as_clamscan_knows() {
+    let name = "every_set_gives_as_many_signatures_as_clamscan_knows";
+    if !is_there("clamscan") {
+        return skip(name, "clamscan is not installed");
+    }
+    let Some(folder) = data("signatures") else {
+        return skip(name, "../shared/data/signatures is not there");
+    };
+    let mut sets = 0;
+    'sets: for path in files(&folder) {
+        let Ok(set) = SignatureSet::named(path.file_name().unwrap().to_str().unwrap()) else {
+            continue;
+        };
+        let bytes = std::fs::read(&path).unwrap();
+        let mut counted = 0;
+        let mut passed_over = 0;
+        for read in set.signatures(&bytes) {
+            match read {
+                Ok(Signature::Ignore(_)) => {}
+                Ok(_) => counted += 1,
+                Err(bad) if bad.error.fault() == Fault::NotSupported => continue 'sets,
+                Err(bad) if bad.error.fault() == Fault::NotForThisEngine => passed_over += 1,
+                Err(bad) => panic!("{bad}: {}", bad.error),
+            }
+        }
+        let known = known_to_clamscan(&path, Path::new("/dev/null"));
+        eprintln!("{}: {counted}, passed over {passed_over}", path.display());
+        assert_eq!(known, Some(counted), "{}", path.display());
+        sets += 1;
+    }
+    assert!(sets >= 6, "{sets}");
+}
+
+#[test]
+fn mutated_bodies_are_taken_and_refused_as_by_clamscan() {
+    let telling = b"?*{}-,()|![]0123456789abcdefBLW:";
+    compare("mutated_bodies_are_taken_and_refused_as_by_clamscan", "t.ndb", BODIES, telling);
+}
+
+/// Asks clamscan about seeded mutations of `lines`, each in a set of its own.
+fn compare(name: &str, file: &str, lines: &[&str], telling: &[u8]) {
+    if !is_there("clamscan") {
+        return skip(name, "clamscan is not installed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    let set = SignatureSet::named(file).unwrap();
+    let count = std::env::var("WATCHGLASS_TEST_LINES").map_or(LINES, |n| n.parse().unwrap());
+    let mut dice = Dice(0x5747);
+    let mut taken = 0;
+    let mut differences = Vec::new();
+    for index in 0..lines.len() + count {
+        let mut line = lines[index % lines.len()].as_bytes().to_vec();
+        if index >= lines.len() {
+            dice.mutate(&mut line, telling);
+        }
+        if line.is_empty() || line[0] == b'#' || line.iter().any(|byte| !(32..127).contains(byte)) {
+            continue;
+        }
+        line.push(b'\n');
+        std::fs::write(&path, &line).unwrap();
+        let theirs = known_to_clamscan(&path, Path::new("/dev/null"));
+        let ours = match set.signatures(&line).next().unwrap() {
+            Ok(_) => Some(1),
+            Err(bad) if bad.error.fault() == Fault::NotForThisEngine => Some(0),
+            Err(_) => None,
+        };
+        taken += usize::from(ours == Some(1));
+        if theirs != ours {
+            let why = set.signatures(&line).next().unwrap().err().map(|bad| bad.error);
+            differences.push(format!(
+                "clamscan {theirs:?}, we {ours:?} {why:?}: {}",
+                String::from_utf8_lossy(&line)
+            ));
+        }
+    }
+    assert!(differences.is_empty(), "{} differ\n{}", differences.len(), differences.concat());
+    assert!(taken > count / 8, "{taken} of {count} taken");
+    eprintln!("{name}: {taken} of {} taken", lines.len() + count);
+}
+
+const BODIES: &[&str] = &[
+    "A:0:*:4d5a9000{5}0300??00(aa|bb)0400",
+    "A:1:EP+0,20:4d5a{10-20}c0de*beef{-7}dead{3-}f00d",
+    "A:0:0:aa[1-5]bbccdd(41|4?|424344)eeff",
+    "A:4:EOF-100:(B)41424344(L)",
+    "A:3:*:41424344!(41|42|43)45464748[2]49",
+    "A:6:SE0:(W)7f454c46!(B)",
+    "A:9:S2+8:cffaedfe{4}{7}00(01(02|03)04|0506)07?8",
+    "A:0:*:4142(|43??)4445{0}4647{128}4849",
+    "A:1:VI:4100420043",
+    "A:0:$3$:414243:51:255",
+    "A:7:SL+4:4142",
+    "A:0:17,4:00000000??00{2-3}?a?b4142",
+    "A:0:*:(41|42)(4344|4546)(B)4748(W)!(L)4950(L)",
+];

@@ -74,6 +74,22 @@ pub enum LineError {
     /// A body breaks its syntax or a limit.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// A logical signature's expression does not fit its sub-signatures.
+    #[error("{found} sub-signatures, the last that the expression names is {last}")]
+    Subsignatures {
+        /// How many there are.
+        found: usize,
+        /// The number of the last one named, from 0.
+        last: u8,
+    },
+    /// A sub-signature cannot be read.
+    #[error("sub-signature {index}: {error}")]
+    Subsignature {
+        /// Which one, from 0.
+        index: u8,
+        /// What is wrong with it.
+        error: Box<LineError>,
+    },
     /// This engine does not read the format yet.
     #[error("{0} are not supported")]
     NotSupported(&'static str),

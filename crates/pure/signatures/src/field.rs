@@ -49,6 +49,15 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Numbers from one to another, both included. None are in it if the first is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first.
+    pub min: u32,
+    /// The last.
+    pub max: u32,
+}
+
 /// Up to `N` fields of a line.
 #[derive(Debug)]
 pub(crate) struct Fields<'a, const N: usize> {
@@ -105,10 +114,19 @@ pub(crate) fn number(field: &'static str, text: &[u8]) -> Result<u32, LineError>
     })
 }
 
-#[expect(dead_code, reason = "logical signatures come next")]
+#[expect(dead_code, reason = "containers come next")]
 /// `*` as `None`, or a decimal number.
 pub(crate) fn number_or_any(field: &'static str, text: &[u8]) -> Result<Option<u32>, LineError> {
     if text == b"*" { Ok(None) } else { number(field, text).map(Some) }
+}
+
+/// The number that a text begins with behind blanks and a plus, as `sscanf` reads it, and what stands behind.
+pub(crate) fn leading_number(text: &[u8]) -> Option<(u32, &[u8])> {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix(b"+").unwrap_or(text);
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
+    Some((number("", digits).ok()?, rest))
 }
 
 /// Decodes exactly `N` bytes of hexadecimal digits in either case.
@@ -122,7 +140,7 @@ pub(crate) fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     rest.is_empty().then_some(bytes)
 }
 
-#[expect(dead_code, reason = "logical signatures come next")]
+#[expect(dead_code, reason = "file types come next")]
 /// Decodes hexadecimal digits in either case.
 pub(crate) fn hex(text: &[u8]) -> Option<Box<[u8]>> {
     let (pairs, rest) = text.as_chunks::<2>();

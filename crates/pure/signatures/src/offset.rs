@@ -1,7 +1,7 @@
 //! Where in a file a pattern may begin.
 
 use crate::error::LineError;
-use crate::field::number;
+use crate::field::{leading_number, number};
 use crate::target::Target;
 
 /// Where in a file a pattern may begin.
@@ -78,15 +78,7 @@ impl Place {
             [b'E', b'O', b'F', b'-', n @ ..] => Self::End(distance(n)?),
             [b'S', b'E', n @ ..] => Self::InSection(distance(n)?),
             [b'S', b'L', b'+', n @ ..] => Self::LastSection(distance(n)?),
-            [b'S', rest @ ..] => {
-                let plus = rest.iter().position(|byte| *byte == b'+').ok_or_else(wrong)?;
-                let (index, rest) = rest.split_at_checked(plus).ok_or_else(wrong)?;
-                let [_, n @ ..] = rest else { return Err(wrong()) };
-                if index.is_empty() || n.is_empty() {
-                    return Err(wrong());
-                }
-                Self::Section { index: distance(index)?, distance: distance(n)? }
-            }
+            [b'S', rest @ ..] => section(rest).ok_or_else(wrong)?,
             [b'V', b'I', ..] => Self::VersionInfo,
             [b'$', n @ ..] => Self::Macro(macro_group(n)?),
             n => Self::Start(distance(n)?),
@@ -98,15 +90,20 @@ impl Place {
     }
 }
 
+/// `x+n`, and whatever behind it, since ClamAV reads this one by `sscanf`.
+fn section(text: &[u8]) -> Option<Place> {
+    let (index, rest) = leading_number(text)?;
+    let (distance, _) = leading_number(rest.strip_prefix(b"+")?)?;
+    Some(Place::Section { index, distance })
+}
+
 /// The number of a macro group, which ends where its digits do.
 ///
 /// # Errors
 /// A [`LineError::Field`] from 32 on.
 pub(crate) fn macro_group(text: &[u8]) -> Result<u8, LineError> {
     let wrong = || LineError::field("Macro", text, "a macro group from 0 to 31");
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let digits = text.get(..digits).filter(|digits| !digits.is_empty()).ok_or_else(wrong)?;
-    let group = number("Macro", digits).ok().and_then(|group| u8::try_from(group).ok());
+    let group = leading_number(text).and_then(|(group, _)| u8::try_from(group).ok());
     group.filter(|group| *group < MACRO_GROUPS).ok_or_else(wrong)
 }
 

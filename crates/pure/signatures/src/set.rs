@@ -139,7 +139,7 @@ impl Format {
     /// What the set holds, if none of it is read as lines by this crate.
     fn refused(self) -> Option<&'static str> {
         match self {
-            Self::Hash(_) | Self::Ignore | Self::PlainBody | Self::Body => None,
+            Self::Hash(_) | Self::Ignore | Self::PlainBody | Self::Body | Self::Logical => None,
             _ => Some(self.plural()),
         }
     }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{Body, Choice, Class, Edge, Gap, Item, Near, Part, Position};
 use crate::extended::MIN_PLAIN_BYTES;
-use crate::field::{hex_pair, nibble};
+use crate::field::{hex_pair, leading_number, nibble};
 
 /// Where a body breaks its syntax or a limit, and how.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Body {
     ///
     /// # Errors
     /// [`BodyError`] for what ClamAV refuses. It also takes an odd digit on both sides of the
-    /// parenthesis of an inner choice as one position, which is refused here.
+    /// parenthesis of an inner choice as one position, and signs in numbers; both are refused here.
     pub(crate) fn parse(text: &[u8], rules: Rules) -> Result<Self, BodyError> {
         let text = &*written_out(text)?;
         let mut parser = Parser { text, at: 0, rules, inner_choices: 0 };
@@ -263,14 +263,21 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `[n]` or `[n-m]`.
+    /// `[n]` or `[n-m]`; what follows the numbers is passed over, as by ClamAV.
     fn distance(&mut self) -> Result<(u8, u8), BodyError> {
         let wrong = self.fault(BodyFault::Near);
         let inside = self.enclosed(b']').ok_or(wrong)?;
-        let mut ends = inside.splitn(2, |byte| *byte == b'-');
-        let end = |text: &[u8]| text.first().and(decimal(text)).and_then(|n| u8::try_from(n).ok());
-        let min = ends.next().and_then(end).ok_or(wrong)?;
-        let max = ends.next().map_or(Some(min), end).ok_or(wrong)?;
+        if inside.iter().any(|byte| matches!(byte, b'*' | b'{')) {
+            return Err(wrong);
+        }
+        let (min, rest) = leading_number(inside).ok_or(wrong)?;
+        let max = match rest {
+            [b'-', b'-', ..] => return Err(wrong),
+            [b'-', rest @ ..] => leading_number(rest).map_or(min, |read| read.0),
+            _ => min,
+        };
+        let max = u8::try_from(max).map_err(|_| wrong)?;
+        let min = u8::try_from(min).map_err(|_| wrong)?;
         if min <= max && max <= MAX_NEAR_BYTES { Ok((min, max)) } else { Err(wrong) }
     }
 

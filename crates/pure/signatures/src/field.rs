@@ -114,12 +114,6 @@ pub(crate) fn number(field: &'static str, text: &[u8]) -> Result<u32, LineError>
     })
 }
 
-#[expect(dead_code, reason = "containers come next")]
-/// `*` as `None`, or a decimal number.
-pub(crate) fn number_or_any(field: &'static str, text: &[u8]) -> Result<Option<u32>, LineError> {
-    if text == b"*" { Ok(None) } else { number(field, text).map(Some) }
-}
-
 /// The number that a text begins with behind blanks and a plus, as `sscanf` reads it, and what stands behind.
 pub(crate) fn leading_number(text: &[u8]) -> Option<(u32, &[u8])> {
     let text = text.trim_ascii_start();
@@ -140,7 +134,6 @@ pub(crate) fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     rest.is_empty().then_some(bytes)
 }
 
-#[expect(dead_code, reason = "file types come next")]
 /// Decodes hexadecimal digits in either case.
 pub(crate) fn hex(text: &[u8]) -> Option<Box<[u8]>> {
     let (pairs, rest) = text.as_chunks::<2>();

@@ -16,6 +16,11 @@ impl FileKind {
         kind.map(|kind| Self(kind)).ok_or_else(|| LineError::unknown("FileType", name))
     }
 
+    /// As [`Self::parse`], where ClamAV refuses a set for an unknown name.
+    pub(crate) fn demand(field: &'static str, name: &[u8]) -> Result<Self, LineError> {
+        Self::parse(name).map_err(|_| LineError::field(field, name, "a type of files"))
+    }
+
     /// Its name, `CL_TYPE_…`.
     #[must_use]
     pub fn name(self) -> &'static str {

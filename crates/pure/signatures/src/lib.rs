@@ -38,29 +38,43 @@
 )]
 
 pub mod body;
+mod certificate;
+mod container_metadata;
 mod error;
 mod extended;
 mod field;
 mod file_kind;
+mod file_type;
 mod hash;
+mod icon;
 mod ignore;
 mod level;
 pub mod logical;
 mod offset;
+mod password;
+mod phishing;
 mod set;
+mod setting;
 mod signature;
 mod target;
 
 pub use body::{Body, BodyError, BodyFault};
+pub use certificate::{Certificate, Trust};
+pub use container_metadata::ContainerMetadata;
 pub use error::{BadLine, Fault, LineError};
 pub use extended::BodySignature;
 pub use field::{Name, Range};
 pub use file_kind::FileKind;
+pub use file_type::{FileTypeSignature, Magic};
 pub use hash::{Digest, HashSignature, Subject};
+pub use icon::{Icon, Spot};
 pub use ignore::Ignore;
 pub use level::FUNCTIONALITY_LEVEL;
 pub use logical::{LogicalSignature, Subsignature};
 pub use offset::{Offset, Place};
+pub use password::Password;
+pub use phishing::{PhishingRule, PhishingSignature};
 pub use set::{Entries, Entry, Format, SignatureSet, Signatures, UnknownSet};
+pub use setting::Setting;
 pub use signature::Signature;
 pub use target::Target;

@@ -139,8 +139,26 @@ impl Format {
     /// What the set holds, if none of it is read as lines by this crate.
     fn refused(self) -> Option<&'static str> {
         match self {
-            Self::Hash(_) | Self::Ignore | Self::PlainBody | Self::Body | Self::Logical => None,
-            _ => Some(self.plural()),
+            Self::Container
+            | Self::ContainerInfo
+            | Self::Yara
+            | Self::Bytecode
+            | Self::Catalogue
+            | Self::OldContainerMetadata
+            | Self::OpenIoc => Some(self.plural()),
+            Self::Hash(_)
+            | Self::Ignore
+            | Self::PlainBody
+            | Self::Body
+            | Self::Logical
+            | Self::ContainerMetadata
+            | Self::Certificate
+            | Self::FileType
+            | Self::Password
+            | Self::Setting
+            | Self::Icon
+            | Self::PhishingTarget
+            | Self::PhishingException => None,
         }
     }
 

@@ -62,6 +62,14 @@ const WRITTEN: &[(&str, &str)] = &[
     ("a.ign2", "A:44d88612fea8a8f36de82e1278abb02f"),
     ("a.db", "A=4d5a9000??03"),
     ("a.ndb", "A:1:S2+8,9:aa[1-5](B)4d5a!(41|42)??(aa(bb|cc)d?|)(W){2-3}4142!(L)[2]?9:51:255"),
+    ("a.cdb", r"A:CL_TYPE_ZIP:*:\.exe$:10-20:5:1:1:*:c0ffee00:51:255"),
+    ("a.crb", "A;1;3395856ce81f2b7382dee72602f798b642f14140;;abc;010001;1;0;1;1;comment;73"),
+    ("a.ftm", "1:*:504b??04{2-3}0506:ZIP:CL_TYPE_ANY:CL_TYPE_ZIP:70:255"),
+    ("a.pwdb", "A;Engine:81-255,Container:CL_TYPE_ZIP;1;696e666563746564"),
+    ("a.cfg", "PE:0x1ff:23:255"),
+    ("a.pdb", "R2:.+:.+:17-255"),
+    ("a.gdb", "S:P:4d8bef53"),
+    ("a.wdb", "M:a.example:b.example"),
     (
         "a.ldb",
         "A;Engine:81-255,FileSize:1-9,Container:CL_TYPE_ZIP,Target:1;((0&1)|(2&3)>1,2)&4=2&5;\

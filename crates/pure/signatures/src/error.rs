@@ -90,6 +90,9 @@ pub enum LineError {
         /// What is wrong with it.
         error: Box<LineError>,
     },
+    /// The file holds no lines of signatures: it is a container, a container's list or YARA.
+    #[error("{0} are not read line by line")]
+    NoLines(&'static str),
     /// This engine does not read the format yet.
     #[error("{0} are not supported")]
     NotSupported(&'static str),
@@ -112,7 +115,7 @@ impl LineError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Level { .. } | Self::Unknown { .. } => Fault::NotForThisEngine,
-            Self::NotSupported(_) => Fault::NotSupported,
+            Self::NotSupported(_) | Self::NoLines(_) => Fault::NotSupported,
             _ => Fault::Malformed,
         }
     }

@@ -4,6 +4,8 @@
 //! [`Signature`] or a [`BadLine`] that says why not. A bad line never stops the set. Nothing is held
 //! but the line at hand, so sets of millions of lines stream through.
 //!
+//! Sets come in containers as well, which are signed: [`container`].
+//!
 //! What a line may be is what the loader of ClamAV 1.4 takes (its `readdb.c` and `matcher-*.c` are
 //! the definition; the manual is coarser). Where this crate refuses what ClamAV takes, the parser
 //! says so in its documentation.
@@ -39,6 +41,7 @@
 
 pub mod body;
 mod certificate;
+pub mod container;
 mod container_metadata;
 mod error;
 mod extended;

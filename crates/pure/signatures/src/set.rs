@@ -87,6 +87,12 @@ impl SignatureSet {
         self.format
     }
 
+    /// The name of its file, as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Whether it names what not everybody minds; ClamAV loads it with `--detect-pua` only.
     #[must_use]
     pub fn potentially_unwanted(&self) -> bool {
@@ -105,7 +111,7 @@ impl SignatureSet {
     /// As [`Self::signatures`], with the text of each line.
     #[must_use]
     pub fn entries<'a>(&self, bytes: &'a [u8]) -> Entries<'a> {
-        let refused = self.format.refused().map(LineError::NotSupported);
+        let refused = self.format.refused();
         Entries { format: self.format, left: bytes, line: 0, refused }
     }
 }
@@ -136,16 +142,15 @@ impl Format {
         }
     }
 
-    /// What the set holds, if none of it is read as lines by this crate.
-    fn refused(self) -> Option<&'static str> {
+    /// Why none of the set is read line by line, if so.
+    pub(crate) fn refused(self) -> Option<LineError> {
         match self {
-            Self::Container
-            | Self::ContainerInfo
-            | Self::Yara
-            | Self::Bytecode
-            | Self::Catalogue
-            | Self::OldContainerMetadata
-            | Self::OpenIoc => Some(self.plural()),
+            Self::Container | Self::ContainerInfo | Self::Yara => {
+                Some(LineError::NoLines(self.plural()))
+            }
+            Self::Bytecode | Self::Catalogue | Self::OldContainerMetadata | Self::OpenIoc => {
+                Some(LineError::NotSupported(self.plural()))
+            }
             Self::Hash(_)
             | Self::Ignore
             | Self::PlainBody

@@ -70,7 +70,7 @@ impl Signature {
                 phishing::parse(List::Exceptions, line).map(|read| Self::Phishing(read.into()))
             }
             Format::Ignore => ignore::parse(line).map(Self::Ignore),
-            other => Err(LineError::NotSupported(other.plural())),
+            other => Err(other.refused().unwrap_or(LineError::NotSupported(other.plural()))),
         }
     }
 }

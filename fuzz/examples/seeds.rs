@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use watchglass_database::{Builder, Digest, HashRole, HashSignature};
 use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Outcome, PathOperation, Peer, Source, What};
 use watchglass_evidence::{
@@ -22,6 +23,8 @@ fn main() {
         "bytes/every_read",
         b"\x10\x01\x02\x0f\x13\xff\x01\x01the bytes that are read: 0123456789",
     );
+    keep("database/one_of_each", &database());
+    keep("database/cut_off", &database()[..8192]);
     keep("documents/manifest", &manifest);
     keep("documents/campaign", &to_canonical(&campaign()).unwrap());
     keep("documents/statement", &to_canonical(&statement).unwrap());
@@ -31,6 +34,15 @@ fn main() {
     keep("event_log/cut_off", &log[..log.len() - 7]);
     keep("event_log/length_over_limit", b"WGEVENT1\0\xff\xff\xff\xff");
     recheck();
+}
+
+fn database() -> Vec<u8> {
+    let mut builder = Builder::default();
+    for (role, name) in HashRole::ALL.into_iter().zip(["A", "Ab", "Abc", "B"]) {
+        let digest = Digest::Sha256([0; 32]);
+        builder.add_hash(role, HashSignature { digest, size: Some(68), name }).unwrap();
+    }
+    builder.build()
 }
 
 fn log() -> Vec<u8> {

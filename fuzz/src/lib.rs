@@ -7,9 +7,11 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::Digest as _;
 use watchglass_bytes::Reader;
 use watchglass_checks::results::Results;
 use watchglass_checks::{Case, derive};
+use watchglass_database::{Database, Digest, HashRole, NameId};
 use watchglass_events::log::{self, LogWriter};
 use watchglass_evidence::{
     Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, Part, PartName,
@@ -24,6 +26,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("bundle", bundle),
     ("bytes", bytes),
+    ("database", database),
     ("documents", documents),
     ("envelope", envelope),
     ("event_log", event_log),
@@ -66,6 +69,37 @@ pub fn bytes(data: &[u8]) {
         // What could not be read was not taken either.
         assert_eq!(before - reader.left(), read.unwrap_or(0));
     }
+}
+
+/// A compiled database whose head is right: what lies behind it is then believed until it is asked.
+pub fn database(data: &[u8]) {
+    let data = with_right_digest(data);
+    let Ok(database) = Database::open(&data) else { return };
+    let _ = database.verify();
+    let asked = [Digest::Md5([0; 16]), Digest::Sha1([0; 20]), Digest::Sha256([0; 32])];
+    for (role, digest) in HashRole::ALL.into_iter().flat_map(|role| asked.map(|of| (role, of))) {
+        let hashes = database.hashes(role);
+        let wanted = hashes.wants(digest.algorithm(), 68);
+        let count = hashes.find(&digest, 68).count();
+        assert!(count <= hashes.count(digest.algorithm()), "{wanted}");
+    }
+    for id in 0..20 {
+        let _ = database.name(NameId(id));
+    }
+}
+
+/// The bytes with the digest of head and table made again.
+fn with_right_digest(data: &[u8]) -> Vec<u8> {
+    let mut data = data.to_vec();
+    let sections = data.get(12..).and_then(|rest| rest.first_chunk());
+    let sections =
+        sections.map_or(0, |count| usize::try_from(u32::from_le_bytes(*count)).unwrap_or(0));
+    let table = data.get(64..).and_then(|rest| rest.get(..sections.checked_mul(64)?));
+    if let (Some(head), Some(table)) = (data.get(..32), table) {
+        let digest = sha2::Sha256::new().chain_update(head).chain_update(table).finalize();
+        data.splice(32..64, digest);
+    }
+    data
 }
 
 /// The documents of a bundle: each has one spelling.

@@ -15,6 +15,11 @@ fn bytes_survives_its_corpus() {
 }
 
 #[test]
+fn database_survives_its_corpus() {
+    replay("database");
+}
+
+#[test]
 fn documents_survives_its_corpus() {
     replay("documents");
 }

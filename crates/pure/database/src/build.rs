@@ -1,0 +1,165 @@
+//! Puts a database together.
+
+use thiserror::Error;
+
+use crate::digest::{Algorithm, Digest, HashRole};
+use crate::file::{self, SectionKind};
+use crate::hashes::{ANY_SIZE, Part};
+use crate::names::{self, le_u32};
+use crate::{filter, sizes};
+
+/// Longest name of a signature in bytes.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// A database that is being put together. It holds what is added in some 60 bytes each and its name.
+#[derive(Debug, Default)]
+pub struct Builder {
+    tables: Vec<Table>,
+    /// All names in one text: millions of strings of their own would cost as much again.
+    text: String,
+    /// Where each name ends in the text.
+    ends: Vec<usize>,
+}
+
+/// A signature that is a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashSignature<'a> {
+    /// The digest.
+    pub digest: Digest,
+    /// The size in bytes of what has the digest; `None` for any.
+    pub size: Option<u32>,
+    /// The name that is reported.
+    pub name: &'a str,
+}
+
+/// Why a signature is not taken.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The name is empty or too long.
+    #[error("name: {found} bytes, 1 to {MAX_NAME_BYTES} are allowed")]
+    Name {
+        /// Its length.
+        found: usize,
+    },
+    /// There are as many signatures as numbers.
+    #[error("more than {} signatures", u32::MAX)]
+    Full,
+    /// The size stands for any.
+    #[error("size: {} is no size of a file that is scanned", ANY_SIZE)]
+    Size,
+}
+
+#[derive(Debug)]
+struct Table {
+    role: HashRole,
+    algorithm: Algorithm,
+    rows: Vec<Row>,
+}
+
+/// A signature, its name by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    digest: Digest,
+    size: u32,
+    name: u32,
+}
+
+impl Builder {
+    /// Adds a signature. What is added twice stands in the database once.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without the signature.
+    pub fn add_hash(
+        &mut self,
+        role: HashRole,
+        signature: HashSignature<'_>,
+    ) -> Result<(), BuildError> {
+        if signature.size == Some(ANY_SIZE) {
+            return Err(BuildError::Size);
+        }
+        let name = self.add_name(signature.name)?;
+        let size = signature.size.unwrap_or(ANY_SIZE);
+        let row = Row { digest: signature.digest, size, name };
+        self.table(role, signature.digest.algorithm()).push(row);
+        Ok(())
+    }
+
+    fn add_name(&mut self, name: &str) -> Result<u32, BuildError> {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(BuildError::Name { found: name.len() });
+        }
+        let number = u32::try_from(self.ends.len()).map_err(|_| BuildError::Full)?;
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
+        Ok(number)
+    }
+
+    fn table(&mut self, role: HashRole, algorithm: Algorithm) -> &mut Vec<Row> {
+        let place =
+            self.tables.iter().position(|table| (table.role, table.algorithm) == (role, algorithm));
+        let place = place.unwrap_or_else(|| {
+            self.tables.push(Table { role, algorithm, rows: Vec::new() });
+            self.tables.len().saturating_sub(1)
+        });
+        &mut self.tables.get_mut(place).expect("found or pushed above").rows
+    }
+
+    /// The file. The same signatures give the same bytes, in whatever order they were added.
+    #[must_use]
+    pub fn build(mut self) -> Vec<u8> {
+        let (names, numbers) = self.sorted_names();
+        for table in &mut self.tables {
+            for row in &mut table.rows {
+                let number = usize::try_from(row.name).ok().and_then(|name| numbers.get(name));
+                row.name = number.copied().unwrap_or(u32::MAX);
+            }
+            table.rows.sort_unstable();
+            table.rows.dedup();
+        }
+        let bytes = |kind| match kind {
+            SectionKind::Names => names.clone(),
+            SectionKind::Hashes(role, algorithm, part) => {
+                let of = |table: &&Table| (table.role, table.algorithm) == (role, algorithm);
+                self.tables.iter().find(of).map_or_else(Vec::new, |table| table.part(part))
+            }
+        };
+        file::write(SectionKind::all().map(|kind| (kind, bytes(kind))))
+    }
+
+    /// The section of names, and for each name that was added its place in there.
+    fn sorted_names(&self) -> (Vec<u8>, Vec<u32>) {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let name = |(from, to)| self.text.get(from..to).unwrap_or_default();
+        let names: Vec<&str> = starts.zip(self.ends.iter().copied()).map(name).collect();
+        let mut order: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let (mut sorted, mut numbers) = (Vec::new(), vec![u32::MAX; names.len()]);
+        for (name, place) in order {
+            if sorted.last() != Some(&name) {
+                sorted.push(name);
+            }
+            if let Some(number) = numbers.get_mut(place) {
+                *number = u32::from_le_bytes(le_u32(sorted.len().saturating_sub(1)));
+            }
+        }
+        let section = if sorted.is_empty() { Vec::new() } else { names::build(&sorted) };
+        (section, numbers)
+    }
+}
+
+impl Table {
+    fn part(&self, part: Part) -> Vec<u8> {
+        let rows = self.rows.iter();
+        match part {
+            Part::Keys => rows.flat_map(|row| row.digest.key().to_le_bytes()).collect(),
+            Part::Rests => rows.flat_map(|row| row.digest.rest()).copied().collect(),
+            Part::Sizes => rows.flat_map(|row| row.size.to_le_bytes()).collect(),
+            Part::Names => rows.flat_map(|row| row.name.to_le_bytes()).collect(),
+            Part::Filter => filter::build(rows.map(|row| row.digest.hash())),
+            Part::SizeSet => {
+                sizes::build(rows.map(|row| Some(row.size).filter(|size| *size != ANY_SIZE)))
+            }
+        }
+    }
+}

@@ -3,13 +3,13 @@
 //! `Name:Group1:Group2:Hash`, the hash being 124 hexadecimal digits.
 
 use crate::error::LineError;
-use crate::field::{Fields, Name, nibble};
+use crate::field::{Fields, nibble};
 
 /// An icon that programs with it share, in two groups that logical signatures name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Icon {
-    /// Its name.
-    pub name: Name,
+    /// Its name, for people; may be empty.
+    pub name: Box<[u8]>,
     /// Its groups.
     pub groups: [Box<[u8]>; 2],
     /// Width and height in pixels: 16, 24 or 32.
@@ -65,7 +65,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Icon, LineError> {
         let spread = [digits.byte()?, digits.byte()?, digits.byte()?, digits.byte()?];
         let [red, green, blue, colored] = spread.map(u16::from);
         let sum = red.saturating_add(green).saturating_add(blue);
-        let name = Name::parse(fields.at(0)).ok()?;
+        let name = fields.at(0).into();
         let groups = [fields.at(1).into(), fields.at(2).into()];
         (sum <= MAX_SUM && colored <= MAX_COLORED).then_some(Icon {
             name,

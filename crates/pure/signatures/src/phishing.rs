@@ -44,7 +44,8 @@ pub(crate) enum List {
 /// Parses one line.
 ///
 /// # Errors
-/// [`LineError`] for what ClamAV refuses or passes over; it also refuses expressions that do not compile.
+/// [`LineError`] for what ClamAV refuses or passes over, and for digests of another length, which it
+/// takes and reads beyond their end. It also refuses expressions that do not compile.
 pub(crate) fn parse(list: List, line: &[u8]) -> Result<PhishingSignature, LineError> {
     let line = for_this_level(line)?;
     let wrong = || LineError::field("PhishingSignature", line, "a rule and a text");

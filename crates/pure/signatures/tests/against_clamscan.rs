@@ -92,9 +92,9 @@ fn mutated_logical_signatures_are_taken_and_refused_as_by_clamscan() {
 #[test]
 fn mutated_lines_of_the_rarer_sets_are_taken_and_refused_as_by_clamscan() {
     let name = "mutated_lines_of_the_rarer_sets_are_taken_and_refused_as_by_clamscan";
-    compare(name, "t.cdb", CONTAINER_METADATA, b"0123456789:*-_CLTYPEZIP");
     compare(name, "t.idb", ICONS, b"0123456789abcdef:");
     compare(name, "t.pdb", PHISHING, b"0123456789:-HRSPFW.");
+    compare(name, "t.cdb", CONTAINER_METADATA, b"0123456789:*-_CLTYPEZIP");
 }
 
 /// Asks clamscan about seeded mutations of `lines`, each in a set of its own.

@@ -93,6 +93,9 @@ pub enum LineError {
     /// The file holds no lines of signatures: it is a container, a container's list or YARA.
     #[error("{0} are not read line by line")]
     NoLines(&'static str),
+    /// The line was read, and the database cannot hold what it says.
+    #[error(transparent)]
+    Compile(#[from] watchglass_database::BuildError),
     /// This engine does not read the format yet.
     #[error("{0} are not supported")]
     NotSupported(&'static str),

@@ -5,6 +5,8 @@
 
 use std::num::NonZeroU32;
 
+use watchglass_database::Digest;
+
 use crate::error::LineError;
 use crate::field::{Fields, Name, hex_array, number};
 use crate::level::admit;
@@ -35,40 +37,6 @@ pub enum Subject {
     AllowedFile,
 }
 
-/// A digest, in the kinds that ClamAV knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Digest {
-    /// MD5. Anybody can make two files of one MD5.
-    Md5([u8; 16]),
-    /// SHA-1. The same with more effort.
-    Sha1([u8; 20]),
-    /// SHA-256.
-    Sha256([u8; 32]),
-}
-
-impl Digest {
-    /// The digest's bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Md5(bytes) => bytes,
-            Self::Sha1(bytes) => bytes,
-            Self::Sha256(bytes) => bytes,
-        }
-    }
-
-    /// Decodes 32, 40 or 64 hexadecimal digits.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, LineError> {
-        let digest = match text.len() {
-            32 => hex_array(text).map(Self::Md5),
-            40 => hex_array(text).map(Self::Sha1),
-            64 => hex_array(text).map(Self::Sha256),
-            _ => None,
-        };
-        digest.ok_or_else(|| LineError::field("HashString", text, "a digest in hexadecimal"))
-    }
-}
-
 /// Parses one line. Costs one allocation, for the name.
 ///
 /// # Errors
@@ -86,9 +54,20 @@ pub(crate) fn parse(subject: Subject, line: &[u8]) -> Result<HashSignature, Line
     Ok(HashSignature {
         name: Name::parse(fields.at(2))?,
         subject,
-        digest: Digest::parse(digest)?,
+        digest: self::digest(digest)?,
         size,
     })
+}
+
+/// Decodes 32, 40 or 64 hexadecimal digits.
+fn digest(text: &[u8]) -> Result<Digest, LineError> {
+    let digest = match text.len() {
+        32 => hex_array(text).map(Digest::Md5),
+        40 => hex_array(text).map(Digest::Sha1),
+        64 => hex_array(text).map(Digest::Sha256),
+        _ => None,
+    };
+    digest.ok_or_else(|| LineError::field("HashString", text, "a digest in hexadecimal"))
 }
 
 /// Engines before level 73 took `*` for a size of 0, so a line with it must keep them away.

@@ -41,7 +41,8 @@
 
 pub mod body;
 mod certificate;
-pub mod container;
+pub mod compile;
+mod container;
 mod container_metadata;
 mod error;
 mod extended;
@@ -63,13 +64,14 @@ mod target;
 
 pub use body::{Body, BodyError, BodyFault};
 pub use certificate::{Certificate, Trust};
+pub use compile::{MAX_BAD_LINES, Maker, PotentiallyUnwanted, Report, Source, compile};
 pub use container_metadata::ContainerMetadata;
 pub use error::{BadLine, Fault, LineError};
 pub use extended::BodySignature;
 pub use field::{Name, Range};
 pub use file_kind::FileKind;
 pub use file_type::{FileTypeSignature, Magic};
-pub use hash::{Digest, HashSignature, Subject};
+pub use hash::{HashSignature, Subject};
 pub use icon::{Icon, Spot};
 pub use ignore::Ignore;
 pub use level::FUNCTIONALITY_LEVEL;

@@ -1,0 +1,228 @@
+//! From signature sets to the file that is mapped.
+
+use std::collections::BTreeMap;
+
+use watchglass_database::{Builder, HashRole};
+
+use crate::error::{BadLine, Fault, LineError};
+use crate::hash::{HashSignature, Subject};
+use crate::ignore::Ignore;
+use crate::set::{Entry, Format, SignatureSet};
+use crate::signature::Signature;
+
+/// A set whose bytes are at hand.
+#[derive(Clone, Debug)]
+pub struct Source<'a> {
+    /// How it is read.
+    pub set: SignatureSet,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Who made it.
+    pub maker: Maker,
+}
+
+/// Who made a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// ClamAV's own, in a container with a good signature.
+    Official,
+    /// Anybody. Names end in `.UNOFFICIAL` when they are reported, as ClamAV has it.
+    Other,
+}
+
+/// Whether signatures of what not everybody minds (`.hdu`, `.ndu`, …) are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PotentiallyUnwanted {
+    /// They are passed over, as ClamAV does without `--detect-pua`.
+    #[default]
+    PassOver,
+    /// They are taken.
+    Take,
+}
+
+/// What became of the lines of all sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Signatures in the file, by what they are.
+    pub taken: BTreeMap<&'static str, u64>,
+    /// Signatures that another set says to ignore.
+    pub ignored: u64,
+    /// Signatures of what not everybody minds, passed over.
+    pub passed_over: u64,
+    /// Signatures that could be read and that this version cannot compile yet, by what they are.
+    pub not_compiled: BTreeMap<&'static str, u64>,
+    /// Lines that ClamAV passes over as well.
+    pub for_other_engines: u64,
+    /// Lines that are broken or not supported, up to [`MAX_BAD_LINES`] of them.
+    pub bad: Vec<BadLine>,
+    /// Bad lines beyond those.
+    pub more_bad: u64,
+}
+
+/// Bad lines that are told one by one: a set that is broken all over is told by a thousand of them.
+pub const MAX_BAD_LINES: usize = 1000;
+
+/// Compiles sets into the bytes of a database. What is bad in them is left out and told.
+///
+/// Costs some 60 bytes for each signature and its name while it runs.
+#[must_use]
+pub fn compile(sources: &[Source<'_>], unwanted: PotentiallyUnwanted) -> (Vec<u8>, Report) {
+    let mut compiler = Compiler::default();
+    // Names to be ignored hold for every set, whatever the order.
+    let (first, then): (Vec<_>, Vec<_>) =
+        sources.iter().partition(|source| source.set.format() == Format::Ignore);
+    for source in first.into_iter().chain(then) {
+        compiler.add(source, unwanted);
+    }
+    (compiler.builder.build(), compiler.report)
+}
+
+#[derive(Debug, Default)]
+struct Compiler {
+    builder: Builder,
+    report: Report,
+    ignored: BTreeMap<Box<[u8]>, Vec<Ignore>>,
+}
+
+impl Compiler {
+    fn add(&mut self, source: &Source<'_>, unwanted: PotentiallyUnwanted) {
+        let set = &source.set;
+        let passed_over = set.potentially_unwanted() && unwanted == PotentiallyUnwanted::PassOver;
+        for entry in set.entries(source.bytes) {
+            if passed_over && entry.signature.is_ok() {
+                self.report.passed_over = self.report.passed_over.saturating_add(1);
+            } else {
+                self.add_entry(source, entry);
+            }
+        }
+    }
+
+    fn add_entry(&mut self, source: &Source<'_>, entry: Entry<'_>) {
+        let line = entry.line;
+        let added = match entry.signature {
+            Ok(Signature::Hash(hash)) if self.ignores(hash.name.as_str(), entry.text) => {
+                self.report.ignored = self.report.ignored.saturating_add(1);
+                return;
+            }
+            Ok(Signature::Hash(hash)) => self.add_hash(source.maker, &hash),
+            Ok(Signature::Ignore(ignore)) => {
+                self.ignored.entry(ignore.name.clone()).or_default().push(ignore);
+                Ok(())
+            }
+            Ok(_) => {
+                let left = self.report.not_compiled.entry(source.set.format().plural());
+                let left = left.or_default();
+                *left = left.saturating_add(1);
+                return;
+            }
+            Err(error) => Err(error),
+        };
+        match added {
+            Ok(()) => {
+                let taken = self.report.taken.entry(source.set.format().plural()).or_default();
+                *taken = taken.saturating_add(1);
+            }
+            Err(error) => self.refuse(source, line, error),
+        }
+    }
+
+    fn ignores(&self, name: &str, line: &[u8]) -> bool {
+        let ignored = self.ignored.get(name.as_bytes());
+        ignored.is_some_and(|ignored| ignored.iter().any(|one| one.covers(name.as_bytes(), line)))
+    }
+
+    fn add_hash(&mut self, maker: Maker, hash: &HashSignature) -> Result<(), LineError> {
+        let name = hash.name.as_str();
+        let named;
+        let name = match maker {
+            Maker::Official => name,
+            Maker::Other => {
+                named = format!("{name}.UNOFFICIAL");
+                &named
+            }
+        };
+        let role = match hash.subject {
+            Subject::File => HashRole::File,
+            Subject::Section => HashRole::Section,
+            Subject::ImportTable => HashRole::Imports,
+            Subject::AllowedFile => HashRole::Allowed,
+        };
+        let size = hash.size.map(std::num::NonZeroU32::get);
+        let signature = watchglass_database::HashSignature { digest: hash.digest, size, name };
+        Ok(self.builder.add_hash(role, signature)?)
+    }
+
+    fn refuse(&mut self, source: &Source<'_>, line: u32, error: LineError) {
+        let report = &mut self.report;
+        if error.fault() == Fault::NotForThisEngine {
+            report.for_other_engines = report.for_other_engines.saturating_add(1);
+        } else if report.bad.len() < MAX_BAD_LINES {
+            report.bad.push(BadLine { file: source.set.file().into(), line, error });
+        } else {
+            report.more_bad = report.more_bad.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watchglass_database::{Database, Digest};
+
+    use super::*;
+
+    const MD5: &str = "44d88612fea8a8f36de82e1278abb02f";
+
+    fn source<'a>(file: &str, text: &'a str, maker: Maker) -> Source<'a> {
+        Source { set: SignatureSet::named(file).unwrap(), bytes: text.as_bytes(), maker }
+    }
+
+    fn names(bytes: &[u8], size: u64) -> Vec<String> {
+        let database = Database::open(bytes).unwrap();
+        let mut digest = [0; 16];
+        for (byte, pair) in digest.iter_mut().zip(MD5.as_bytes().as_chunks::<2>().0) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        }
+        let found = database.hashes(HashRole::File).find(&Digest::Md5(digest), size);
+        found.map(|name| database.name(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn names_of_others_say_so() {
+        let line = format!("{MD5}:68:Eicar\n");
+        for (maker, name) in [(Maker::Official, "Eicar"), (Maker::Other, "Eicar.UNOFFICIAL")] {
+            let (bytes, report) =
+                compile(&[source("a.hdb", &line, maker)], PotentiallyUnwanted::Take);
+            assert_eq!(names(&bytes, 68), [name]);
+            assert_eq!(report.taken, [("hash signatures", 1)].into());
+            assert_eq!(names(&bytes, 69), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn an_ignored_name_is_left_out_wherever_its_set_stands() {
+        let line = format!("{MD5}:68:Eicar\n{MD5}:68:Other\n");
+        let sources =
+            [source("a.hdb", &line, Maker::Official), source("b.ign2", "Eicar\n", Maker::Other)];
+        let (bytes, report) = compile(&sources, PotentiallyUnwanted::Take);
+        assert_eq!(names(&bytes, 68), ["Other"]);
+        assert_eq!(report.ignored, 1);
+    }
+
+    #[test]
+    fn what_is_not_taken_is_told() {
+        let sets = [
+            ("a.hdb", format!("{MD5}:68:Eicar\nnonsense\n{MD5}:68:Old:1:2\n")),
+            ("a.hdu", format!("{MD5}:68:Joke\n")),
+            ("a.ndb", "A:0:*:4142434445\n".to_owned()),
+            ("a.cbc", "x".to_owned()),
+        ];
+        let sources: Vec<_> =
+            sets.iter().map(|(file, text)| source(file, text, Maker::Official)).collect();
+        let (bytes, report) = compile(&sources, PotentiallyUnwanted::PassOver);
+        assert_eq!(names(&bytes, 68), ["Eicar"]);
+        let bad: Vec<_> = report.bad.iter().map(|bad| (&*bad.file, bad.line)).collect();
+        assert_eq!(bad, [("a.hdb", 2), ("a.cbc", 0)]);
+        assert_eq!((report.passed_over, report.for_other_engines), (1, 1));
+        assert_eq!(report.not_compiled, [("body signatures", 1)].into());
+    }
+}

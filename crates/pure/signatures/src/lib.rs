@@ -41,8 +41,8 @@
 
 pub mod body;
 mod certificate;
-pub mod compile;
-mod container;
+mod compile;
+pub mod container;
 mod container_metadata;
 mod error;
 mod extended;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sha2::Digest as _;
 use watchglass_database::{Builder, Digest, HashRole, HashSignature};
 use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Outcome, PathOperation, Peer, Source, What};
@@ -35,6 +36,42 @@ fn main() {
     keep("event_log/length_over_limit", b"WGEVENT1\0\xff\xff\xff\xff");
     recheck();
     formats();
+    keep("signature_container/unsigned", &container());
+    for (set, line) in SETS {
+        let text = format!("a.{set}\n# comment\n{line}\nbroken\n");
+        keep(&format!("signatures/{set}"), text.as_bytes());
+    }
+}
+
+/// A line of each format that is told by its extension.
+const SETS: &[(&str, &str)] = &[
+    ("hdb", "44d88612fea8a8f36de82e1278abb02f:68:A"),
+    ("msb", "4096:275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f:A"),
+    ("ign2", "A:44d88612fea8a8f36de82e1278abb02f"),
+    ("ndb", "A:1:EP+0,9:4d5a??a?{2-8}(41|4344)!(42|43)4142*(B)4546[1-3]47"),
+    ("ldb", "A;Engine:90-255,Target:1;(0&1|2)>1,1;EP+0:4d5a90::i;0/a;b/is;0(>>4#hb4#=0x1f)"),
+    ("cdb", "A:CL_TYPE_ZIP:*:a.exe:1-2:3:0:4:*:*"),
+    ("ftm", "0:0:4d5a:MS-EXE:CL_TYPE_ANY:CL_TYPE_MSEXE"),
+];
+
+/// An unsigned container: a header, then a plain archive that begins with a licence.
+fn container() -> Vec<u8> {
+    let header = "ClamAV-VDB:01 Jan 2026 00-00 +0000:1:1:90:x:x:watchglass:1767225600";
+    let set = b"44d88612fea8a8f36de82e1278abb02f:68:A\n";
+    let info = format!("{header}\na.hdb:{}:{:x}\n", set.len(), sha2::Sha256::digest(set));
+    let mut bytes = format!("{header:<512}").into_bytes();
+    let files = [("COPYING", &b"free"[..]), ("a.info", info.as_bytes()), ("a.hdb", set)];
+    for (name, content) in files {
+        let mut block = [0_u8; 512];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        block[156] = b'0';
+        bytes.extend(block);
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes.extend([0; 1024]);
+    bytes
 }
 
 /// Beginnings of files, and the smallest programs that have something of everything.

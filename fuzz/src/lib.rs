@@ -22,6 +22,8 @@ use watchglass_evidence::{
     to_canonical,
 };
 use watchglass_formats::{Facts, FileType, Magic, elf::Elf, macho, pe::Pe};
+use watchglass_signatures::container::{self, UnverifiedContainer};
+use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -39,6 +41,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("macho", macho),
     ("pe", pe),
     ("recheck", recheck),
+    ("signature_container", signature_container),
+    ("signatures", signatures),
     ("unpack_ar", unpack::ar),
     ("unpack_bzip2", unpack::bzip2),
     ("unpack_cab", unpack::cab),
@@ -98,9 +102,9 @@ pub fn database(data: &[u8]) {
     let asked = [Digest::Md5([0; 16]), Digest::Sha1([0; 20]), Digest::Sha256([0; 32])];
     for (role, digest) in HashRole::ALL.into_iter().flat_map(|role| asked.map(|of| (role, of))) {
         let hashes = database.hashes(role);
-        let wanted = hashes.wants(digest.algorithm(), 68);
+        let _ = hashes.wants(digest.algorithm(), 68);
         let count = hashes.find(&digest, 68).count();
-        assert!(count <= hashes.count(digest.algorithm()), "{wanted}");
+        assert!(count <= hashes.count(digest.algorithm()));
     }
     for id in 0..20 {
         let _ = database.name(NameId(id));
@@ -300,6 +304,28 @@ fn envelope_of(statement: &Statement) -> Envelope {
     let payload = to_canonical(statement).expect("a statement is a document");
     let signature = key().sign(&Envelope::to_be_signed(&payload)).to_bytes();
     Envelope::new(&payload, PublicKey::from_bytes(key().verifying_key().to_bytes()), signature)
+}
+
+/// A container of signature sets that nobody signed.
+pub fn signature_container(data: &[u8]) {
+    let budget = container::Budget { max_bytes: 1 << 20, max_members: 100 };
+    let Ok(unverified) = UnverifiedContainer::parse(data) else { return };
+    let Ok(accepted) = unverified.danger_accept_unsigned(budget) else { return };
+    for member in accepted.members().flatten() {
+        assert!(member.bytes.len() <= 1 << 20);
+    }
+}
+
+/// A signature set: its name is the first line. Whatever stands in it, what is compiled of it is a
+/// whole database, and each line is taken or told.
+pub fn signatures(data: &[u8]) {
+    let end = data.iter().position(|&byte| byte == b'\n').unwrap_or(data.len());
+    let (name, lines) = data.split_at(end);
+    let Ok(set) = SignatureSet::named(&String::from_utf8_lossy(name)) else { return };
+    let source = Source { set, bytes: lines.get(1..).unwrap_or_default(), maker: Maker::Other };
+    let (bytes, _) = compile(&[source], PotentiallyUnwanted::Take);
+    let database = Database::open(&bytes).expect("it was built");
+    assert_eq!(database.verify(), Ok(()));
 }
 
 fn one_spelling<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use watchglass_fuzz::{TARGETS, Target};
+use watchglass_signatures::SignatureSet;
+use watchglass_signatures::container::{Budget, UnverifiedContainer};
 
 #[test]
 fn bundle_survives_its_corpus() {
@@ -60,6 +62,16 @@ fn recheck_survives_its_corpus() {
 }
 
 #[test]
+fn signature_container_survives_its_corpus() {
+    replay("signature_container");
+}
+
+#[test]
+fn signatures_survives_its_corpus() {
+    replay("signatures");
+}
+
+#[test]
 fn unpack_survives_its_corpora() {
     let containers: Vec<_> =
         TARGETS.iter().filter(|(name, _)| name.starts_with("unpack_")).collect();
@@ -85,6 +97,22 @@ fn the_seeds_of_the_signed_formats_still_verify() {
     assert_eq!((log.events.len(), log.cut), (3, None), "run `cargo run --example seeds`");
     let envelope = watchglass_evidence::Envelope::parse(&kept("envelope/signed")).unwrap();
     assert!(envelope.verify(&[]).is_ok(), "run `cargo run --example seeds`");
+    let container = kept("signature_container/unsigned");
+    let container = UnverifiedContainer::parse(&container).unwrap();
+    let container = container.danger_accept_unsigned(Budget::STANDARD).unwrap();
+    let members: Vec<_> = container.members().map(Result::unwrap).collect();
+    assert_eq!(members.iter().map(|member| member.set.file()).collect::<Vec<_>>(), ["a.hdb"]);
+}
+
+#[test]
+fn each_seed_of_a_signature_set_holds_a_signature() {
+    for file in inputs(&here("corpus/signatures")) {
+        let bytes = std::fs::read(&file).unwrap();
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        let set = SignatureSet::named(std::str::from_utf8(&bytes[..end]).unwrap()).unwrap();
+        let read: Vec<_> = set.signatures(&bytes[end + 1..]).collect();
+        assert!(read.iter().any(Result::is_ok), "{}: {read:?}", file.display());
+    }
 }
 
 #[test]

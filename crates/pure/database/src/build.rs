@@ -11,7 +11,8 @@ use crate::{filter, sizes};
 /// Longest name of a signature in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
-/// A database that is being put together. It holds what is added in some 60 bytes each and its name.
+/// A database that is being put together. It holds what is added in some 60 bytes each and its name,
+/// and as much again while it sorts and writes.
 #[derive(Debug, Default)]
 pub struct Builder {
     tables: Vec<Table>,

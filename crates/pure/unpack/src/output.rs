@@ -126,6 +126,22 @@ impl<'b> Output<'b> {
         Ok(result)
     }
 
+    /// Lets `make` see all that was made and write behind it, up to a limit; it says where what it made
+    /// ends. It gets the buffer, which reaches `spare` bytes beyond the limit, where it begins to write
+    /// and the limit.
+    pub(crate) fn grow<T>(
+        &mut self,
+        spare: usize,
+        make: impl FnOnce(&mut [u8], usize, usize) -> (usize, T),
+    ) -> Result<T, Stop> {
+        let start = self.bytes.len();
+        let limit = start.saturating_add(self.room()?);
+        self.bytes.resize(limit.saturating_add(spare), 0);
+        let (end, result) = make(&mut self.bytes, start, limit);
+        self.bytes.truncate(end.clamp(start, limit));
+        Ok(result)
+    }
+
     /// What was made, all of it paid.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.pay();

@@ -46,7 +46,8 @@ fn program(place: &Place) -> Option<PathBuf> {
 
 fn install(place: &Place) {
     eprintln!("x: building cargo-deny {VERSION} once (some minutes)");
-    let mut cargo = place.cargo(["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version"]);
+    let mut cargo =
+        place.cargo(["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version"]);
     // What keeps it from being built is told, and rooms has checked what matters.
     if let Err(trouble) = succeed(cargo.arg(VERSION).arg("--root").arg(tools(place))) {
         eprintln!("x: {trouble}");

@@ -5,6 +5,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod bzip2;
+mod copy;
 pub(crate) mod deflate;
 pub(crate) mod implode;
 pub(crate) mod lzma;

@@ -14,6 +14,7 @@ use bits::Bits;
 use block::{Codes, Dialect};
 
 use super::Decoded;
+use super::copy::{SPARE, copy};
 use crate::output::{Output, Stop};
 
 /// Inflates one stream.
@@ -35,7 +36,7 @@ fn run(dialect: &'static Dialect, input: &[u8], history: usize, out: &mut Output
     let mut state = Inflater::new(dialect, input, history);
     let result = loop {
         let used = state.bits.used();
-        let step = out.grow(fast::SPARE, |buffer, start, limit| {
+        let step = out.grow(usize::MAX, SPARE, |buffer, start, limit| {
             let mut sink = Sink { buffer, at: start, limit };
             let step = state.go_on(&mut sink);
             (sink.at, step)
@@ -53,7 +54,7 @@ fn run(dialect: &'static Dialect, input: &[u8], history: usize, out: &mut Output
     Decoded { used, result, faults: Vec::new() }
 }
 
-/// Where what is made goes. The buffer reaches [`fast::SPARE`] bytes beyond the limit.
+/// Where what is made goes. The buffer reaches [`SPARE`] bytes beyond the limit.
 struct Sink<'o> {
     buffer: &'o mut [u8],
     at: usize,
@@ -219,7 +220,7 @@ impl<'a> Inflater<'a> {
             }
             Pending::Copy { length, distance } => {
                 let now = length.min(sink.room());
-                fast::copy(sink.buffer, sink.at, distance, now);
+                copy(sink.buffer, sink.at, distance, now);
                 sink.at = sink.at.saturating_add(now);
                 match length.saturating_sub(now) {
                     0 => Pending::Nothing,

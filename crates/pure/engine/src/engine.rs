@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use watchglass_database::{Algorithm, Database, Digest, HashRole};
 use watchglass_formats::pe::Pe;
-use watchglass_formats::{FileType, Magic, Place};
+use watchglass_formats::{Facts, FileType, Magic, Place};
+use watchglass_matching::{Hit, Matcher, Object, OutOfWork, Scratch, Work};
 use watchglass_unpack::{Budget, Container, ContainerKind, Depth, Limit, Member, Next, NotScanned};
 
 use crate::containers::{Opening, opening};
@@ -15,9 +16,17 @@ use crate::report::{Detection, Finding, Omission, Reason, Report};
 use crate::settings::{Matches, Settings, Unpacking};
 use crate::test_signature;
 
-/// A database and the settings of a scan. One serves any number of files, one after another.
+/// A database, the settings of a scan and the memory that it needs. One serves any number of files,
+/// one after another.
 #[derive(Debug)]
 pub struct Engine<'d> {
+    known: Known<'d>,
+    scratch: Scratch,
+}
+
+/// What does not change from file to file.
+#[derive(Debug)]
+struct Known<'d> {
     database: Option<&'d Database<'d>>,
     magic: Magic,
     settings: Settings,
@@ -28,7 +37,8 @@ impl<'d> Engine<'d> {
     /// millisecond.
     #[must_use]
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
-        Self { database, magic: Magic::standard(), settings }
+        let known = Known { database, magic: Magic::standard(), settings };
+        Self { known, scratch: Scratch::default() }
     }
 
     /// Scans the bytes of one file. `stop` is asked now and then: once it says `true` the scan ends,
@@ -37,17 +47,21 @@ impl<'d> Engine<'d> {
     /// `bytes` may be the beginning of a longer file, of `size` bytes in all: the rest is then told as
     /// not scanned.
     #[must_use]
-    pub fn scan(&self, bytes: &[u8], size: u64, stop: &dyn Fn() -> bool) -> Report {
-        let budget = Budget::new(self.settings.limits, bytes.len(), stop);
-        let layer = Layer::outermost(bytes, self.magic.identify(bytes));
+    pub fn scan(&mut self, bytes: &[u8], size: u64, stop: &dyn Fn() -> bool) -> Report {
+        let known = &self.known;
+        let limits = known.settings.limits;
+        let budget = Budget::new(limits, bytes.len(), stop);
+        let layer = Layer::outermost(bytes, known.magic.identify(bytes));
         let mut scan = Scan {
-            engine: self,
+            known,
+            scratch: &mut self.scratch,
             budget: &budget,
+            work: Work::new(limits.max_steps.saturating_mul(MATCHING_STEPS), stop),
             report: Report::new(layer.kind),
             heuristics: Vec::new(),
         };
         if size > layer.size() {
-            let limit = self.settings.limits.max_file_size;
+            let limit = limits.max_file_size;
             let reason = NotScanned::Limit { which: Limit::FileSize, limit };
             scan.omit(&layer, layer.kind, Reason::Container(reason));
         }
@@ -59,8 +73,11 @@ impl<'d> Engine<'d> {
 
 /// The scan of one file.
 struct Scan<'s, 'd> {
-    engine: &'s Engine<'d>,
+    known: &'s Known<'d>,
+    scratch: &'s mut Scratch,
     budget: &'s Budget<'s>,
+    /// For matching, which the budget does not count.
+    work: Work<'s>,
     report: Report,
     /// Told at the end, since a signature says more.
     heuristics: Vec<Finding>,
@@ -73,7 +90,7 @@ impl Scan<'_, '_> {
     /// Looks at an object with all that is inside of it.
     fn object(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
         self.content(layer)?;
-        let refined = self.engine.magic.refine(layer.bytes, layer.kind, MAX_PLACES);
+        let refined = self.known.magic.refine(layer.bytes, layer.kind, MAX_PLACES);
         if refined.unlisted > 0 {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }
@@ -89,10 +106,49 @@ impl Scan<'_, '_> {
             self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
         }
         self.file_digests(layer)?;
-        if layer.kind == FileType::MsExe
-            && let Ok(pe) = Pe::parse(layer.bytes)
-        {
-            self.program(layer, &pe)?;
+        let facts = Facts::of(layer.kind, layer.bytes);
+        if let Facts::Pe(pe) = &facts {
+            self.program(layer, pe)?;
+        }
+        if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
+            self.suspect(layer, Heuristic::BrokenExecutable);
+        }
+        self.bodies(layer, &facts)
+    }
+
+    /// Looks for what signatures say of the bytes themselves.
+    fn bodies(&mut self, layer: &Layer<'_>, facts: &Facts<'_>) -> Flow {
+        let Some(database) = self.known.database else { return Flow::Continue(()) };
+        let around = layer.types_around();
+        let object = Object {
+            bytes: layer.bytes,
+            target: target(layer.kind),
+            facts,
+            file_size: layer.size(),
+            container: around.last().copied(),
+            intermediates: &around,
+        };
+        let (mut hits, first) = (Vec::new(), self.known.settings.matches == Matches::First);
+        let mut found = |hit: Hit| {
+            hits.push(hit);
+            let enough = first && hit.handler.is_none() || hits.len() >= MAX_HITS;
+            if enough { Flow::Break(()) } else { Flow::Continue(()) }
+        };
+        let matcher = Matcher::new(database);
+        let ended = matcher.scan(&object, self.scratch, &mut self.work, &mut found);
+        for hit in hits {
+            match hit.handler {
+                Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
+                None => self.find(layer, Detection::Signature(hit.name), hit.offset)?,
+            }
+        }
+        if let Err(error) = ended {
+            let which = match error {
+                OutOfWork::Stopped => Limit::Stopped,
+                _ => Limit::Steps,
+            };
+            let limit = self.known.settings.limits.max_steps;
+            self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
         }
         Flow::Continue(())
     }
@@ -110,9 +166,6 @@ impl Scan<'_, '_> {
             };
             let offset = Some(u64::from(section.raw));
             self.names(layer, HashRole::Section, size, offset, |one| digest(bytes, one))?;
-        }
-        if pe.is_broken_executable() && self.engine.settings.alerts.broken_executables {
-            self.suspect(layer, Heuristic::BrokenExecutable);
         }
         let mut text = Vec::new();
         match pe.imports(&mut |piece| text.extend_from_slice(piece)) {
@@ -133,7 +186,7 @@ impl Scan<'_, '_> {
         offset: Option<u64>,
         digest: impl Fn(Algorithm) -> Digest,
     ) -> Flow {
-        let Some(database) = self.engine.database else { return Flow::Continue(()) };
+        let Some(database) = self.known.database else { return Flow::Continue(()) };
         let hashes = database.hashes(role);
         for algorithm in Algorithm::ALL {
             if hashes.wants(algorithm, size) {
@@ -147,7 +200,7 @@ impl Scan<'_, '_> {
 
     /// Looks at the members of a container, if it is one.
     fn open(&mut self, layer: &Layer<'_>, kind: FileType, depth: Depth) -> Flow {
-        match (opening(kind), self.engine.settings.unpacking) {
+        match (opening(kind), self.known.settings.unpacking) {
             (Opening::Nothing, _) => {}
             (Opening::NotYet, _) => self.omit(layer, kind, Reason::NotOpened),
             (_, Unpacking::No) => self.omit(layer, kind, Reason::NotUnpacked),
@@ -188,7 +241,7 @@ impl Scan<'_, '_> {
         around: FileType,
         depth: Depth,
     ) -> Flow {
-        let kind = self.engine.magic.identify(&member.content);
+        let kind = self.known.magic.identify(&member.content);
         let inner = layer.inner(&member.name, &member.content, kind);
         for reason in &member.not_scanned {
             self.refuse(&inner, kind, around, reason.clone());
@@ -234,11 +287,11 @@ impl Scan<'_, '_> {
 
     /// Tells what was found, unless a signature says that it is good.
     fn find(&mut self, layer: &Layer<'_>, detection: Detection, offset: Option<u64>) -> Flow {
-        if self.engine.database.is_some_and(|database| layer.is_allowed(database)) {
+        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
             return Flow::Continue(());
         }
         self.report.find(Finding { detection, member: layer.path(), offset });
-        match self.engine.settings.matches {
+        match self.known.settings.matches {
             Matches::First => Flow::Break(()),
             Matches::All => Flow::Continue(()),
         }
@@ -246,7 +299,7 @@ impl Scan<'_, '_> {
 
     /// Keeps a suspicion for the end.
     fn suspect(&mut self, layer: &Layer<'_>, heuristic: Heuristic) {
-        if self.engine.database.is_some_and(|database| layer.is_allowed(database)) {
+        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
             return;
         }
         let detection = Detection::Heuristic(heuristic);
@@ -258,7 +311,7 @@ impl Scan<'_, '_> {
 
     /// Tells what a container of type `around` did not give, and alerts where that is wanted.
     fn refuse(&mut self, layer: &Layer<'_>, kind: FileType, around: FileType, reason: NotScanned) {
-        let alerts = self.engine.settings.alerts;
+        let alerts = self.known.settings.alerts;
         let heuristic = match reason {
             NotScanned::Encrypted { .. } if alerts.encrypted => encrypted(around),
             NotScanned::Limit { which, .. } if alerts.limits => Heuristic::of_limit(which),
@@ -276,8 +329,8 @@ impl Scan<'_, '_> {
     }
 
     fn finish(mut self) -> Report {
-        if self.report.findings.is_empty() || self.engine.settings.matches == Matches::All {
-            let told = match self.engine.settings.matches {
+        if self.report.findings.is_empty() || self.known.settings.matches == Matches::All {
+            let told = match self.known.settings.matches {
                 Matches::First => 1,
                 Matches::All => usize::MAX,
             };
@@ -289,6 +342,15 @@ impl Scan<'_, '_> {
     }
 }
 
+/// The files whose signatures an object is looked at with, beside those for all. Pages and texts are
+/// looked at in their normal form, and there is none yet.
+fn target(kind: FileType) -> u8 {
+    match kind {
+        FileType::Html | FileType::TextAscii => 0,
+        kind => kind.target().unwrap_or(0),
+    }
+}
+
 /// The alert for a member that only a password opens.
 fn encrypted(around: FileType) -> Option<Heuristic> {
     match opening(around) {
@@ -297,6 +359,10 @@ fn encrypted(around: FileType) -> Option<Heuristic> {
     }
 }
 
+/// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
+const MATCHING_STEPS: u64 = 1 << 14;
+/// Signatures of one object that are told.
+const MAX_HITS: usize = 256;
 /// Things that stand inside of one object and are looked at. ClamAV looks at ten.
 const MAX_PLACES: usize = 64;
 /// Suspicions kept for one file.
@@ -322,7 +388,7 @@ mod tests {
         let sources: Vec<Source<'_>> = sets.iter().map(source).collect();
         let (compiled, _) = compile(&sources, PotentiallyUnwanted::Take);
         let database = Database::open(&compiled).unwrap();
-        let engine = Engine::new(Some(&database), settings);
+        let mut engine = Engine::new(Some(&database), settings);
         let report = engine.scan(bytes, bytes.len() as u64, &|| false);
         let name = |finding: &Finding| match finding.detection {
             Detection::Signature(name) => database.name(name).unwrap(),
@@ -345,6 +411,30 @@ mod tests {
     }
 
     #[test]
+    fn finds_bodies_inside_and_tells_what_they_lie_in() {
+        let sets = [(
+            "a.ldb",
+            "In;Engine:51-255,Target:0,Container:CL_TYPE_GZ;0;616263\n\
+             Not;Engine:51-255,Target:0,Container:CL_TYPE_ZIP;0;616263\n\
+             Wide;Engine:51-255,Target:0;0&1;616263;646566\n"
+                .to_owned(),
+        )];
+        let (report, names) = scan(&sets, all(), ABC);
+        assert_eq!(names, ["In"]);
+        assert_eq!(report.findings[0].member.0.len(), 1);
+    }
+
+    #[test]
+    fn matching_has_a_bound() {
+        let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];
+        let limits = watchglass_unpack::Limits { max_steps: 1, ..Default::default() };
+        let bytes = b"abcx".repeat(200_000);
+        let (report, names) = scan(&sets, Settings { limits, ..all() }, &bytes);
+        assert_eq!((names.len(), report.is_complete()), (0, false));
+        assert_eq!(report.not_scanned[0].reason.code(), "limit");
+    }
+
+    #[test]
     fn what_lies_in_something_good_is_good() {
         let outside = digest(ABC, Algorithm::Md5);
         let hex: String = outside.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -364,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_test_file_needs_no_database() {
-        let engine = Engine::new(None, Settings::default());
+        let mut engine = Engine::new(None, Settings::default());
         let file = test_file();
         let report = engine.scan(&file, file.len() as u64, &|| false);
         let detection = Detection::Heuristic(Heuristic::TestFile);
@@ -373,9 +463,9 @@ mod tests {
 
     #[test]
     fn nothing_is_left_out_in_silence() {
-        let engine =
+        let mut engine =
             Engine::new(None, Settings { unpacking: Unpacking::No, ..Settings::default() });
-        let reasons = |bytes: &[u8], size| {
+        let mut reasons = |bytes: &[u8], size| {
             let report = engine.scan(bytes, size, &|| false);
             report.not_scanned.iter().map(|one| one.reason.code()).collect::<Vec<_>>()
         };

@@ -9,7 +9,7 @@
 //! ```
 //! use watchglass_engine::{Engine, Settings};
 //!
-//! let engine = Engine::new(None, Settings::default());
+//! let mut engine = Engine::new(None, Settings::default());
 //! let report = engine.scan(b"nothing in here", 15, &|| false);
 //! assert!(report.findings.is_empty() && report.is_complete());
 //! ```

@@ -169,6 +169,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "reads the planted keys",
     },
     Package {
+        name: "time",
+        proof: Proof::Program("time"),
+        needed: &[Need::Measure],
+        reason: "counts processor seconds and memory of a run with its children",
+    },
+    Package {
         name: "strace",
         proof: Proof::Program("strace"),
         needed: &[Need::Test, Need::Measure],

@@ -23,14 +23,14 @@
 //! | | each of [`data`](html::Pages::data) | as a file, of type mail | | |
 //! | HTML in UTF-16 | as it is | 0 | file | of the file |
 //! | | the forms of [`html::from_utf16`] | as HTML | | |
-//! | Mail | as it is | 0, 4 | file | of the file |
+//! | Mail, with its headers as they are written | as it is | 0, 4 | file | of the file |
 //! | Text part of a mail | as a file of its own type (text: 0, and its form 0, 7; HTML as HTML) | | part | of the part |
 //! | RTF, PDF, binary files | as they are | 0, own | file | of the file |
 //!
 //! Text whose form equals itself is seen twice by target 0; [`text::Form::Same`] says that the second
 //! look is idle, and target 7 still has to look once. A position in a signature (`0`, `EOF-3`) counts
-//! in the view. Where any signature of target 7 has a relative position, ClamAV makes the form in a
-//! file: then `FileSize` should be that of the form (read in its source, not asked).
+//! in the view. Where any signature of target 7 in the whole database has a relative position, ClamAV
+//! makes the form in a file, and `FileSize` is that of the form in the lines of text above.
 //! With `--normalize=no` or `--scan-html=no` there are no forms: pages are seen as they are, by 0 and 3.
 //!
 //! # Where these forms differ

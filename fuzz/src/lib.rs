@@ -4,6 +4,7 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+pub mod normal;
 pub mod unpack;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event_log", event_log),
     ("identify", identify),
     ("macho", macho),
+    ("normal_html", normal::html),
+    ("normal_text", normal::text),
     ("pe", pe),
     ("recheck", recheck),
     ("signature_container", signature_container),

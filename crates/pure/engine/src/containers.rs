@@ -3,6 +3,8 @@
 use watchglass_formats::FileType;
 use watchglass_unpack::ContainerKind;
 
+use crate::heuristic::Heuristic;
+
 /// What becomes of a file of some type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
@@ -39,6 +41,14 @@ pub fn opening(kind: FileType) -> Opening {
     })
 }
 
+/// The alert for a member of such a file that only a password opens.
+pub(crate) fn encrypted(around: FileType) -> Option<Heuristic> {
+    match opening(around) {
+        Opening::Container(ContainerKind::Zip) => Some(Heuristic::EncryptedZip),
+        _ => None,
+    }
+}
+
 /// Containers that this version knows and does not open.
 const NOT_YET: &[FileType] = &[
     FileType::Rar,
@@ -62,7 +72,6 @@ const NOT_YET: &[FileType] = &[
     FileType::CryptFf,
     FileType::Pdf,
     FileType::Uuencoded,
-    FileType::HtmlUtf16,
     FileType::Rtf,
     FileType::Swf,
     FileType::Hwp3,

@@ -1,35 +1,37 @@
-//! The way of a file through the engine.
+//! The engine: what is known, and the memory of a scan.
 
-use std::ops::ControlFlow;
+use watchglass_database::Database;
+use watchglass_formats::{FileType, Magic, Refined};
+use watchglass_matching::{Scratch, Work};
+use watchglass_unpack::{Budget, Limit, NotScanned};
 
-use watchglass_database::{Algorithm, Database, Digest, HashRole};
-use watchglass_formats::pe::Pe;
-use watchglass_formats::{Facts, FileType, Magic, Place};
-use watchglass_matching::{Hit, Matcher, Object, OutOfWork, Scratch, Work};
-use watchglass_unpack::{Budget, Container, ContainerKind, Depth, Limit, Member, Next, NotScanned};
-
-use crate::containers::{Opening, opening};
-use crate::digests::digest;
-use crate::heuristic::Heuristic;
+use crate::forms::Forms;
 use crate::layer::Layer;
-use crate::report::{Detection, Finding, Omission, Reason, Report};
-use crate::settings::{Matches, Settings, Unpacking};
-use crate::test_signature;
+use crate::report::{Reason, Report};
+use crate::scan::Scan;
+use crate::settings::Settings;
 
 /// A database, the settings of a scan and the memory that it needs. One serves any number of files,
 /// one after another.
 #[derive(Debug)]
 pub struct Engine<'d> {
     known: Known<'d>,
-    scratch: Scratch,
+    memory: Memory,
 }
 
 /// What does not change from file to file.
 #[derive(Debug)]
-struct Known<'d> {
-    database: Option<&'d Database<'d>>,
+pub(crate) struct Known<'d> {
+    pub(crate) database: Option<&'d Database<'d>>,
     magic: Magic,
-    settings: Settings,
+    pub(crate) settings: Settings,
+}
+
+/// Buffers that are kept from file to file.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) scratch: Scratch,
+    pub(crate) forms: Forms,
 }
 
 impl<'d> Engine<'d> {
@@ -38,7 +40,7 @@ impl<'d> Engine<'d> {
     #[must_use]
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
         let known = Known { database, magic: Magic::standard(), settings };
-        Self { known, scratch: Scratch::default() }
+        Self { known, memory: Memory::default() }
     }
 
     /// Scans the bytes of one file. `stop` is asked now and then: once it says `true` the scan ends,
@@ -48,438 +50,34 @@ impl<'d> Engine<'d> {
     /// not scanned.
     #[must_use]
     pub fn scan(&mut self, bytes: &[u8], size: u64, stop: &dyn Fn() -> bool) -> Report {
-        let known = &self.known;
-        let limits = known.settings.limits;
+        let limits = self.known.settings.limits;
         let budget = Budget::new(limits, bytes.len(), stop);
-        let layer = Layer::outermost(bytes, known.magic.identify(bytes));
-        let mut scan = Scan {
-            known,
-            scratch: &mut self.scratch,
-            budget: &budget,
-            work: Work::new(limits.max_steps.saturating_mul(MATCHING_STEPS), stop),
-            report: Report::new(layer.kind),
-            heuristics: Vec::new(),
-        };
+        let work = Work::new(limits.max_steps.saturating_mul(MATCHING_STEPS), stop);
+        let (kind, refined) = self.known.look(bytes);
+        let layer = Layer::outermost(bytes, kind);
+        let report = Report::new(kind);
+        let mut scan = Scan::new(&self.known, &mut self.memory, &budget, work, report);
         if size > layer.size() {
             let limit = limits.max_file_size;
             let reason = NotScanned::Limit { which: Limit::FileSize, limit };
-            scan.omit(&layer, layer.kind, Reason::Container(reason));
+            scan.omit(&layer, kind, Reason::Container(reason));
         }
         // Broken off with the first finding, or gone to its end: the report says the same of both.
-        let _ = scan.object(&layer, budget.outermost());
+        let _ = scan.object(&layer, &refined, budget.outermost());
         scan.finish()
     }
 }
 
-/// The scan of one file.
-struct Scan<'s, 'd> {
-    known: &'s Known<'d>,
-    scratch: &'s mut Scratch,
-    budget: &'s Budget<'s>,
-    /// For matching, which the budget does not count.
-    work: Work<'s>,
-    report: Report,
-    /// Told at the end, since a signature says more.
-    heuristics: Vec<Finding>,
-}
-
-/// Broken off when nothing that is still to come can change what is told.
-type Flow = ControlFlow<()>;
-
-impl Scan<'_, '_> {
-    /// Looks at an object with all that is inside of it.
-    fn object(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
-        self.content(layer)?;
-        let refined = self.known.magic.refine(layer.bytes, layer.kind, MAX_PLACES);
-        if refined.unlisted > 0 {
-            self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
-        }
-        self.open(layer, refined.text.unwrap_or(layer.kind), depth)?;
-        self.places(layer, &refined.places, depth)
-    }
-
-    /// Looks at the bytes of an object, not at what is inside.
-    fn content(&mut self, layer: &Layer<'_>) -> Flow {
-        self.report.objects = self.report.objects.saturating_add(1);
-        self.report.bytes = self.report.bytes.saturating_add(layer.size());
-        if test_signature::is_test_file(layer.bytes) {
-            self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
-        }
-        self.file_digests(layer)?;
-        let facts = Facts::of(layer.kind, layer.bytes);
-        if let Facts::Pe(pe) = &facts {
-            self.program(layer, pe)?;
-        }
-        if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
-            self.suspect(layer, Heuristic::BrokenExecutable);
-        }
-        self.bodies(layer, &facts)
-    }
-
-    /// Looks for what signatures say of the bytes themselves.
-    fn bodies(&mut self, layer: &Layer<'_>, facts: &Facts<'_>) -> Flow {
-        let Some(database) = self.known.database else { return Flow::Continue(()) };
-        let around = layer.types_around();
-        let object = Object {
-            bytes: layer.bytes,
-            target: target(layer.kind),
-            facts,
-            file_size: layer.size(),
-            container: around.last().copied(),
-            intermediates: &around,
-        };
-        let (mut hits, first) = (Vec::new(), self.known.settings.matches == Matches::First);
-        let mut found = |hit: Hit| {
-            hits.push(hit);
-            let enough = first && hit.handler.is_none() || hits.len() >= MAX_HITS;
-            if enough { Flow::Break(()) } else { Flow::Continue(()) }
-        };
-        let matcher = Matcher::new(database);
-        let ended = matcher.scan(&object, self.scratch, &mut self.work, &mut found);
-        for hit in hits {
-            match hit.handler {
-                Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
-                None => self.find(layer, Detection::Signature(hit.name), hit.offset)?,
-            }
-        }
-        if let Err(error) = ended {
-            let which = match error {
-                OutOfWork::Stopped => Limit::Stopped,
-                _ => Limit::Steps,
-            };
-            let limit = self.known.settings.limits.max_steps;
-            self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
-        }
-        Flow::Continue(())
-    }
-
-    fn file_digests(&mut self, layer: &Layer<'_>) -> Flow {
-        let size = layer.size();
-        self.names(layer, HashRole::File, size, None, |algorithm| layer.digest(algorithm))
-    }
-
-    fn program(&mut self, layer: &Layer<'_>, pe: &Pe<'_>) -> Flow {
-        for section in &pe.sections {
-            let size = u64::from(section.rsz);
-            let Some(bytes) = layer.bytes.get(section.raw_range()).filter(|_| size > 0) else {
-                continue;
-            };
-            let offset = Some(u64::from(section.raw));
-            self.names(layer, HashRole::Section, size, offset, |one| digest(bytes, one))?;
-        }
-        let mut text = Vec::new();
-        match pe.imports(&mut |piece| text.extend_from_slice(piece)) {
-            Ok(imports) => {
-                let size = u64::from(imports.length);
-                self.names(layer, HashRole::Imports, size, None, |one| digest(&text, one))
-            }
-            Err(_) => Flow::Continue(()),
-        }
-    }
-
-    /// Tells the signatures of a digest, which is made only if one may ask for it.
-    fn names(
-        &mut self,
-        layer: &Layer<'_>,
-        role: HashRole,
-        size: u64,
-        offset: Option<u64>,
-        digest: impl Fn(Algorithm) -> Digest,
-    ) -> Flow {
-        let Some(database) = self.known.database else { return Flow::Continue(()) };
-        let hashes = database.hashes(role);
-        for algorithm in Algorithm::ALL {
-            if hashes.wants(algorithm, size) {
-                for name in hashes.find(&digest(algorithm), size) {
-                    self.find(layer, Detection::Signature(name), offset)?;
-                }
-            }
-        }
-        Flow::Continue(())
-    }
-
-    /// Looks at the members of a container, if it is one.
-    fn open(&mut self, layer: &Layer<'_>, kind: FileType, depth: Depth) -> Flow {
-        match (opening(kind), self.known.settings.unpacking) {
-            (Opening::Nothing, _) => {}
-            (Opening::NotYet, _) => self.omit(layer, kind, Reason::NotOpened),
-            (_, Unpacking::No) => self.omit(layer, kind, Reason::NotUnpacked),
-            (Opening::Container(how), Unpacking::Yes) => self.members(layer, how, kind, depth)?,
-        }
-        Flow::Continue(())
-    }
-
-    fn members(
-        &mut self,
-        layer: &Layer<'_>,
-        how: ContainerKind,
-        kind: FileType,
-        depth: Depth,
-    ) -> Flow {
-        let mut container = Container::open(how, layer.bytes, depth, self.budget);
-        loop {
-            match (container.next_member(), container.depth_inside()) {
-                (Next::Member(member), Some(inside)) => {
-                    self.member(layer, &member, kind, inside)?
-                }
-                (Next::Member(_), None) => {}
-                (Next::End(end), _) => {
-                    for reason in end.not_scanned {
-                        self.refuse(layer, kind, kind, reason);
-                    }
-                    return Flow::Continue(());
-                }
-            }
-        }
-    }
-
-    /// Looks at a member of a container of type `around`.
-    fn member(
-        &mut self,
-        layer: &Layer<'_>,
-        member: &Member<'_>,
-        around: FileType,
-        depth: Depth,
-    ) -> Flow {
-        let kind = self.known.magic.identify(&member.content);
-        let inner = layer.inner(&member.name, &member.content, kind);
-        for reason in &member.not_scanned {
-            self.refuse(&inner, kind, around, reason.clone());
-        }
-        if member.content.is_empty() { Flow::Continue(()) } else { self.object(&inner, depth) }
-    }
-
-    /// Looks at what stands inside of an object that is no container of it.
-    fn places(&mut self, layer: &Layer<'_>, places: &[Place], depth: Depth) -> Flow {
-        // The first of each kind of archive gives the members of those that follow it.
-        let mut opened: Vec<FileType> = Vec::new();
-        for place in places {
-            if let Some(bytes) = layer.bytes.get(place.offset..)
-                && !opened.contains(&place.kind)
-            {
-                if place.kind != FileType::MsExe {
-                    opened.push(place.kind);
-                }
-                self.place(&layer.inner(b"", bytes, place.kind), depth)?;
-            }
-        }
-        Flow::Continue(())
-    }
-
-    fn place(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
-        let paid = self.budget.admit().and_then(|()| self.budget.work(layer.bytes.len()));
-        if let Err(reason) = paid {
-            self.refuse(layer, layer.kind, layer.kind, reason);
-            return Flow::Continue(());
-        }
-        if layer.kind == FileType::MsExe {
-            // Its own places were found with those of what it stands in.
-            return self.content(layer);
-        }
-        match opening(layer.kind) {
-            Opening::Container(how) => self.members(layer, how, layer.kind, depth),
-            Opening::Nothing | Opening::NotYet => {
-                self.omit(layer, layer.kind, Reason::NotOpened);
-                Flow::Continue(())
-            }
-        }
-    }
-
-    /// Tells what was found, unless a signature says that it is good.
-    fn find(&mut self, layer: &Layer<'_>, detection: Detection, offset: Option<u64>) -> Flow {
-        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
-            return Flow::Continue(());
-        }
-        self.report.find(Finding { detection, member: layer.path(), offset });
-        match self.known.settings.matches {
-            Matches::First => Flow::Break(()),
-            Matches::All => Flow::Continue(()),
-        }
-    }
-
-    /// Keeps a suspicion for the end.
-    fn suspect(&mut self, layer: &Layer<'_>, heuristic: Heuristic) {
-        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
-            return;
-        }
-        let detection = Detection::Heuristic(heuristic);
-        let finding = Finding { detection, member: layer.path(), offset: None };
-        if !self.heuristics.contains(&finding) && self.heuristics.len() < MAX_SUSPICIONS {
-            self.heuristics.push(finding);
-        }
-    }
-
-    /// Tells what a container of type `around` did not give, and alerts where that is wanted.
-    fn refuse(&mut self, layer: &Layer<'_>, kind: FileType, around: FileType, reason: NotScanned) {
-        let alerts = self.known.settings.alerts;
-        let heuristic = match reason {
-            NotScanned::Encrypted { .. } if alerts.encrypted => encrypted(around),
-            NotScanned::Limit { which, .. } if alerts.limits => Heuristic::of_limit(which),
-            NotScanned::Overlapping { .. } if alerts.heuristics => Some(Heuristic::OverlappingZip),
-            _ => None,
-        };
-        if let Some(heuristic) = heuristic {
-            self.suspect(layer, heuristic);
-        }
-        self.omit(layer, kind, Reason::Container(reason));
-    }
-
-    fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {
-        self.report.omit(Omission { member: layer.path(), file_type, reason });
-    }
-
-    fn finish(mut self) -> Report {
-        if self.report.findings.is_empty() || self.known.settings.matches == Matches::All {
-            let told = match self.known.settings.matches {
-                Matches::First => 1,
-                Matches::All => usize::MAX,
-            };
-            for finding in self.heuristics.into_iter().take(told) {
-                self.report.find(finding);
-            }
-        }
-        self.report
-    }
-}
-
-/// The files whose signatures an object is looked at with, beside those for all. Pages and texts are
-/// looked at in their normal form, and there is none yet.
-fn target(kind: FileType) -> u8 {
-    match kind {
-        FileType::Html | FileType::TextAscii => 0,
-        kind => kind.target().unwrap_or(0),
-    }
-}
-
-/// The alert for a member that only a password opens.
-fn encrypted(around: FileType) -> Option<Heuristic> {
-    match opening(around) {
-        Opening::Container(ContainerKind::Zip) => Some(Heuristic::EncryptedZip),
-        _ => None,
+impl Known<'_> {
+    /// What something is, and what stands inside of it.
+    pub(crate) fn look(&self, bytes: &[u8]) -> (FileType, Refined) {
+        let kind = self.magic.identify(bytes);
+        let refined = self.magic.refine(bytes, kind, MAX_PLACES);
+        (refined.text.unwrap_or(kind), refined)
     }
 }
 
 /// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
 const MATCHING_STEPS: u64 = 1 << 14;
-/// Signatures of one object that are told.
-const MAX_HITS: usize = 256;
 /// Things that stand inside of one object and are looked at. ClamAV looks at ten.
 const MAX_PLACES: usize = 64;
-/// Suspicions kept for one file.
-const MAX_SUSPICIONS: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
-
-    use super::*;
-    use crate::test_signature::tests::test_file;
-
-    /// `abc`, gzipped.
-    const ABC: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\x03\0\0\0";
-    const MD5_OF_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
-
-    fn scan(sets: &[(&str, String)], settings: Settings, bytes: &[u8]) -> (Report, Vec<String>) {
-        let source = |(file, text): &'_ (&str, String)| Source {
-            set: SignatureSet::named(file).unwrap(),
-            bytes: text.clone().leak().as_bytes(),
-            maker: Maker::Official,
-        };
-        let sources: Vec<Source<'_>> = sets.iter().map(source).collect();
-        let (compiled, _) = compile(&sources, PotentiallyUnwanted::Take);
-        let database = Database::open(&compiled).unwrap();
-        let mut engine = Engine::new(Some(&database), settings);
-        let report = engine.scan(bytes, bytes.len() as u64, &|| false);
-        let name = |finding: &Finding| match finding.detection {
-            Detection::Signature(name) => database.name(name).unwrap(),
-            Detection::Heuristic(heuristic) => heuristic.name().to_owned(),
-        };
-        let names = report.findings.iter().map(name).collect();
-        (report, names)
-    }
-
-    fn all() -> Settings {
-        Settings { matches: Matches::All, ..Settings::default() }
-    }
-
-    #[test]
-    fn finds_a_digest_inside() {
-        let (report, names) = scan(&[("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))], all(), ABC);
-        assert_eq!((&names[..], report.objects), (&["Abc".to_owned()][..], 2));
-        assert_eq!(report.findings[0].member.0.len(), 1);
-        assert!(report.is_complete());
-    }
-
-    #[test]
-    fn finds_bodies_inside_and_tells_what_they_lie_in() {
-        let sets = [(
-            "a.ldb",
-            "In;Engine:51-255,Target:0,Container:CL_TYPE_GZ;0;616263\n\
-             Not;Engine:51-255,Target:0,Container:CL_TYPE_ZIP;0;616263\n\
-             Wide;Engine:51-255,Target:0;0&1;616263;646566\n"
-                .to_owned(),
-        )];
-        let (report, names) = scan(&sets, all(), ABC);
-        assert_eq!(names, ["In"]);
-        assert_eq!(report.findings[0].member.0.len(), 1);
-    }
-
-    #[test]
-    fn matching_has_a_bound() {
-        let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];
-        let limits = watchglass_unpack::Limits { max_steps: 1, ..Default::default() };
-        let bytes = b"abcx".repeat(200_000);
-        let (report, names) = scan(&sets, Settings { limits, ..all() }, &bytes);
-        assert_eq!((names.len(), report.is_complete()), (0, false));
-        assert_eq!(report.not_scanned[0].reason.code(), "limit");
-    }
-
-    #[test]
-    fn what_lies_in_something_good_is_good() {
-        let outside = digest(ABC, Algorithm::Md5);
-        let hex: String = outside.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let sets = [
-            ("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n")),
-            ("a.fp", format!("{hex}:{}:Good\n", ABC.len())),
-        ];
-        assert_eq!(scan(&sets, all(), ABC).1, [""; 0]);
-    }
-
-    #[test]
-    fn the_first_finding_ends_it_unless_all_are_wanted() {
-        let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n{MD5_OF_ABC}:3:Bcd\n"))];
-        assert_eq!(scan(&sets, Settings::default(), ABC).1, ["Abc"]);
-        assert_eq!(scan(&sets, all(), ABC).1, ["Abc", "Bcd"]);
-    }
-
-    #[test]
-    fn the_test_file_needs_no_database() {
-        let mut engine = Engine::new(None, Settings::default());
-        let file = test_file();
-        let report = engine.scan(&file, file.len() as u64, &|| false);
-        let detection = Detection::Heuristic(Heuristic::TestFile);
-        assert_eq!(report.findings[0].detection, detection);
-    }
-
-    #[test]
-    fn nothing_is_left_out_in_silence() {
-        let mut engine =
-            Engine::new(None, Settings { unpacking: Unpacking::No, ..Settings::default() });
-        let mut reasons = |bytes: &[u8], size| {
-            let report = engine.scan(bytes, size, &|| false);
-            report.not_scanned.iter().map(|one| one.reason.code()).collect::<Vec<_>>()
-        };
-        assert_eq!(reasons(ABC, ABC.len() as u64), ["not-unpacked"]);
-        assert_eq!(reasons(b"abc", 4), ["limit"]);
-        assert_eq!(reasons(b"Rar!\x1a\x07\x00", 7), ["not-supported"]);
-    }
-
-    #[test]
-    fn a_limit_alerts_where_that_is_wanted() {
-        let limits = watchglass_unpack::Limits { max_file_size: 1, ..Default::default() };
-        let mut settings = Settings { limits, ..Settings::default() };
-        assert_eq!(scan(&[], settings, ABC).1, [""; 0]);
-        settings.alerts.limits = true;
-        assert_eq!(scan(&[], settings, ABC).1, ["Heuristics.Limits.Exceeded.MaxFileSize"]);
-    }
-}

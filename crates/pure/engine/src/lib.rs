@@ -34,11 +34,17 @@
 mod containers;
 mod digests;
 mod engine;
+mod forms;
 mod heuristic;
+mod inside;
 mod layer;
 mod report;
+mod scan;
 mod settings;
 mod test_signature;
+#[cfg(test)]
+mod tests;
+mod views;
 
 pub use containers::{Opening, opening};
 pub use engine::Engine;

@@ -50,7 +50,6 @@ const SILENT: &[&str] = &[
     "clam-upack.exe",
     "clam-upx.exe",
     "clam-yc.exe",
-    "clam.exe.html",
 ];
 /// Files in which the program is found today.
 const FOUND: usize = 14;

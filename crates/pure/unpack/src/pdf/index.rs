@@ -27,6 +27,8 @@ pub(super) struct Index<'a> {
     pub(super) too_large: Option<NotScanned>,
     /// Cross-reference streams and object streams.
     special: Vec<Header>,
+    /// Bytes of those that may still be decoded: all of the file, and some more.
+    decodable: usize,
 }
 
 /// What objects are for.
@@ -60,6 +62,7 @@ impl<'a> Index<'a> {
             escapes: (None, 0),
             too_large: None,
             special: Vec::new(),
+            decodable: bytes.len().saturating_add(1 << 20),
         };
         index.walk(budget)?;
         index.document.sort();
@@ -159,9 +162,9 @@ impl<'a> Index<'a> {
     }
 
     /// The likeliest content of a stream that only this index needs.
-    fn content<'s>(
-        &self,
-        object: &Object<'s>,
+    fn content(
+        &mut self,
+        object: &Object<'a>,
         owner: Option<Owner>,
         ends: &mut Ends,
         budget: &Budget<'_>,
@@ -170,6 +173,11 @@ impl<'a> Index<'a> {
         let extent = ends.of(&self.document, dictionary, object.stream?).into_iter().next()?;
         let chain = Chain::all(&self.document, dictionary, Rows::Undo).into_iter().next()?;
         let raw = self.document.bytes.get(extent.start..extent.end)?;
+        let Some(left) = self.decodable.checked_sub(raw.len()) else {
+            self.lose("object streams that overlap", extent.start);
+            return None;
+        };
+        self.decodable = left;
         budget.work(raw.len()).ok()?;
         let raw = match (&self.security, owner) {
             (Security::Open(handler), Some(owner)) => {

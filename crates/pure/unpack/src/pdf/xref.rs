@@ -101,6 +101,9 @@ impl<'a> Xref<'a> {
         let (Some(kind), Some(place), Some(last)) = (width(0), width(1), width(2)) else { return };
         let size = kind.saturating_add(place).saturating_add(last).max(1);
         for entry in content.chunks_exact(size) {
+            if self.too_large {
+                return;
+            }
             let (first, rest) = entry.split_at_checked(kind).unwrap_or_default();
             let (second, _) = rest.split_at_checked(place).unwrap_or_default();
             if kind == 0 || number(first) == 1 {

@@ -85,7 +85,7 @@ pub(super) fn hash_6(salt: &[u8], user: &[u8]) -> [u8; 32] {
     let mut k = hash_5(salt, user).to_vec();
     for round in 0..MAX_ROUNDS {
         let mut e = [&k, user].concat().repeat(64);
-        let (Some((key, rest)), true) = (k.split_first_chunk::<16>(), true) else { break };
+        let Some((key, rest)) = k.split_first_chunk::<16>() else { break };
         let Some((iv, _)) = rest.split_first_chunk::<16>() else { break };
         cbc_encrypt(key, *iv, &mut e);
         let sum: u32 = e.iter().take(16).map(|&byte| u32::from(byte)).sum();

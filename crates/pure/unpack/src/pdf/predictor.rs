@@ -36,14 +36,14 @@ impl Predictor {
     /// Each row has its filter before it. A last row that is cut off is given as far as it goes.
     fn png(self, input: &[u8], out: &mut Output<'_>) -> Result<(), Stop> {
         let row = self.row.min(input.len());
-        let mut above = vec![0; row];
+        let (mut above, mut now) = (vec![0; row], vec![0; row]);
         for line in input.chunks(row.saturating_add(1)) {
             let Some((&filter, line)) = line.split_first() else { break };
-            let mut now = line.to_vec();
+            now.clear();
+            now.extend_from_slice(line);
             self.png_row(filter, &mut now, &above)?;
             out.extend(&now)?;
-            above = now;
-            above.resize(row, 0);
+            std::mem::swap(&mut above, &mut now);
         }
         Ok(())
     }

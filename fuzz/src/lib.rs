@@ -53,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unpack_gzip", unpack::gzip),
     ("unpack_lzma", unpack::lzma),
     ("unpack_lzw", unpack::lzw),
+    ("unpack_pdf", unpack::pdf),
     ("unpack_tar", unpack::tar),
     ("unpack_xz", unpack::xz),
     ("unpack_zip", unpack::zip),

@@ -37,6 +37,11 @@ pub fn lzw(data: &[u8]) {
     open(ContainerKind::Lzw, data);
 }
 
+/// PDFs.
+pub fn pdf(data: &[u8]) {
+    open(ContainerKind::Pdf, data);
+}
+
 /// tar archives.
 pub fn tar(data: &[u8]) {
     open(ContainerKind::Tar, data);

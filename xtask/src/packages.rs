@@ -248,6 +248,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open",
     },
     Package {
+        name: "qpdf",
+        proof: Proof::Program("qpdf"),
+        needed: &[Need::Test],
+        reason: "makes PDFs with object streams and with every kind of encryption",
+    },
+    Package {
         name: "gcab",
         proof: Proof::Program("gcab"),
         needed: &[Need::Test],

@@ -8,6 +8,7 @@ use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
 use crate::cab::Cab;
 use crate::member::Member;
+use crate::pdf::Pdf;
 use crate::reason::{NotScanned, Oddity};
 use crate::streams::{ReadStream, Streams, gzip, others};
 use crate::zip::Zip;
@@ -39,6 +40,8 @@ pub enum ContainerKind {
     Ar,
     /// \[MS-CAB\] cabinets: stored, MSZIP, LZX.
     Cab,
+    /// ISO 32000-2, of whatever version, up to the encryption that the empty password opens.
+    Pdf,
 }
 
 /// A container that gives its members one after another.
@@ -111,6 +114,7 @@ impl<'a> Container<'a> {
             ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
             ContainerKind::Ar => Box::new(Ar::new(bytes)),
             ContainerKind::Cab => Box::new(Cab::new(bytes)),
+            ContainerKind::Pdf => Box::new(Pdf::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

@@ -48,6 +48,7 @@ mod decode;
 mod limits;
 mod member;
 mod output;
+mod pdf;
 mod reason;
 mod streams;
 mod zip;

@@ -72,6 +72,7 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
+    (b"%PDF-", ContainerKind::Pdf),
 ];
 
 /// Files of the kinds that this crate opens.
@@ -90,6 +91,7 @@ const CONTAINERS: &[&str] = &[
     "clam.newc.cpio",
     "clam.odc.cpio",
     "clam.cab",
+    "clam.pdf",
 ];
 
 /// The key of the stored files, from the README of the data.

@@ -1,8 +1,7 @@
 //! Compiled help of Microsoft (`.chm`): files in a directory of chunks, most of them in one LZX
 //! stream. By the description of Matthew T. Russotto.
 //!
-//! An own walker over lzxd: libchm (0.3) allocates what the directory declares and reads each file
-//! from the last reset of its stream again.
+//! An own walker over lzxd: libchm (0.3) allocates the lengths that the directory declares.
 
 use std::borrow::Cow;
 

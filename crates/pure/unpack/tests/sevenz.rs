@@ -89,7 +89,7 @@ fn what_7zip_packs_is_found_whole() {
 #[test]
 fn a_model_that_is_full_begins_again() {
     let content = payload(7, 3_000_000);
-    for memory in ["-m0=ppmd:o=6:mem=256k", "-m0=ppmd:o=32:mem=20k", "-m0=ppmd:o=2:mem=1m"] {
+    for memory in ["-m0=ppmd:o=6:mem=256k", "-m0=ppmd:o=32:mem=64k", "-m0=ppmd:o=2:mem=1m"] {
         let Some(packed) = packed(&[memory], &[("one", &content)]) else {
             return skip("a_model_that_is_full_begins_again", "7z");
         };

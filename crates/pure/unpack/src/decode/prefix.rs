@@ -18,8 +18,7 @@ pub(crate) struct Codes {
 impl Codes {
     /// Lengths are 0 (no code) to 16.
     pub(crate) fn new(lengths: &[u8]) -> Self {
-        let mut codes = Self::default();
-        codes.quick = vec![(0, 0); 1 << QUICK];
+        let mut codes = Self { quick: vec![(0, 0); 1 << QUICK], ..Self::default() };
         let mut limit = 0_u32;
         for ((length, end), before) in (1_u8..).zip(&mut codes.limits).zip(&mut codes.before) {
             *before = u32::try_from(codes.symbols.len()).unwrap_or(0);

@@ -10,7 +10,7 @@ use lzma_rust2::{Lzma2Reader, LzmaReader};
 use super::headers::{Coder, Folder, Streams, word};
 use crate::budget::{Budget, to_u64};
 use crate::decode::ppmd7::{Model, SevenZRange};
-use crate::decode::{Decoded, bzip2, deflate, deflate64, zstd};
+use crate::decode::{Decoded, bzip2, deflate, zstd};
 use crate::output::{Output, Stop};
 use crate::reason::NotScanned;
 
@@ -103,9 +103,9 @@ fn simple<'a>(
         0x03_0101 => lzma(properties, input, size)?,
         0x03_0401 => ppmd(properties, input, size)?,
         0x04_0108 => at_once(input, deflate::inflate, budget)?,
-        0x04_0109 => at_once(input, deflate64::inflate, budget)?,
+        0x04_0109 => at_once(input, deflate::inflate64, budget)?,
         0x04_0202 => at_once(input, bzip2_streams, budget)?,
-        0x04f7_1101 => at_once(input, zstd::frame, budget)?,
+        0x04f7_1101 => at_once(input, zstd_frames, budget)?,
         0x04f7_1102 => return Err(not_supported("Brotli in 7z")),
         0x04f7_1104 => return Err(not_supported("LZ4 in 7z")),
         0x04f7_1105 => return Err(not_supported("LZS in 7z")),
@@ -210,15 +210,38 @@ fn at_once<'a>(
     })
 }
 
-/// 7-Zip's own encoder with several threads writes one stream of many blocks; others join streams.
+/// bzip2, of several streams joined.
 fn bzip2_streams(input: &[u8], out: &mut Output<'_>) -> Decoded {
-    let mut all = bzip2::decompress(input, out);
+    joined(input, out, bzip2::begins, bzip2::decompress)
+}
+
+/// Zstandard, of several frames joined; its packers put skippable ones between them.
+fn zstd_frames(input: &[u8], out: &mut Output<'_>) -> Decoded {
+    let begins = |rest: &[u8]| rest.len() >= 4;
+    joined(input, out, begins, |rest, out| match rest.first_chunk::<8>() {
+        Some(&[0x50..=0x5f, 0x2a, 0x4d, 0x18, l0, l1, l2, l3]) => {
+            let size = word(u32::from_le_bytes([l0, l1, l2, l3]).into());
+            let used = size.saturating_add(8).min(rest.len());
+            Decoded { used, result: out.read(0), faults: Vec::new() }
+        }
+        _ => zstd::frame(rest, out),
+    })
+}
+
+fn joined(
+    input: &[u8],
+    out: &mut Output<'_>,
+    begins: fn(&[u8]) -> bool,
+    decode: fn(&[u8], &mut Output<'_>) -> Decoded,
+) -> Decoded {
+    let mut all = decode(input, out);
+    // Each takes bytes, or fails.
     while all.result.is_ok() {
         let rest = input.get(all.used..).unwrap_or_default();
-        if !bzip2::begins(rest) {
+        if !begins(rest) {
             break;
         }
-        let next = bzip2::decompress(rest, out);
+        let next = decode(rest, out);
         all.used = all.used.saturating_add(next.used);
         all.result = next.result;
         all.faults.extend(next.faults);

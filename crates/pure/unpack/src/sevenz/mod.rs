@@ -1,7 +1,7 @@
 //! 7z archives: an own walker over the coders that stand elsewhere.
 //!
-//! sevenz-rust2 (0.25) was read first: it allocates what headers declare, unpacks members through a
-//! callback that cannot be paused, and brings a source of randomness.
+//! Not sevenz-rust2 (0.25): it gives members to a callback, so that nobody can stop between two, and
+//! what it makes cannot be paid for as it is made.
 
 mod coders;
 mod headers;

@@ -131,7 +131,7 @@ impl Model {
         // Each turn goes to a suffix, which are no more than the order; a broken model ends too.
         for _ in 0..MAX_SUFFIXES {
             let num_masked = self.heap.num_stats(self.min_context);
-            if !self.to_suffix(num_masked) {
+            if !self.take_suffix(num_masked) {
                 return Ok(None);
             }
             match self.decode_masked(num_masked, range, &mut masked)? {
@@ -144,7 +144,7 @@ impl Model {
     }
 
     /// Goes to the next suffix that knows other symbols; false where there is none.
-    fn to_suffix(&mut self, num_masked: u32) -> bool {
+    fn take_suffix(&mut self, num_masked: u32) -> bool {
         for _ in 0..MAX_SUFFIXES {
             self.order_fall = self.order_fall.wrapping_add(1);
             let suffix = self.heap.suffix(self.min_context);

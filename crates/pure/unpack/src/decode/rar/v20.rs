@@ -23,7 +23,7 @@ pub(crate) struct Decoder {
 enum Tables {
     #[default]
     None,
-    Bytes([Codes; 3]),
+    Bytes(Box<[Codes; 3]>),
     /// One for each channel.
     Sound(Vec<Codes>),
 }
@@ -54,7 +54,8 @@ impl Decoder {
         }
         while window.made() < size {
             match &self.tables {
-                Tables::Bytes([main, distances, repeated]) => {
+                Tables::Bytes(codes) => {
+                    let [main, distances, repeated] = &**codes;
                     let symbol = main.next(bits)?;
                     if symbol == 269 {
                         self.read_tables(bits, out)?;
@@ -105,7 +106,10 @@ impl Decoder {
         // The end of a member may bring the tables of the next one.
         if bits.used().saturating_add(5) <= bits.length() {
             let ends = match &self.tables {
-                Tables::Bytes([main, ..]) => main.next(bits)? == 269,
+                Tables::Bytes(codes) => {
+                    let [main, ..] = &**codes;
+                    main.next(bits)? == 269
+                }
                 Tables::Sound(channels) => {
                     let codes = channels.get(self.channel).ok_or(Stop::Damaged("a channel"))?;
                     codes.next(bits)? == 256
@@ -149,7 +153,7 @@ impl Decoder {
         self.tables = if is_sound {
             Tables::Sound(self.table.chunks(257).map(Codes::new).collect())
         } else {
-            Tables::Bytes(codes(&self.table, [298, 48, 28]))
+            Tables::Bytes(Box::new(codes(&self.table, [298, 48, 28])))
         };
         Ok(())
     }

@@ -80,7 +80,8 @@ impl Window {
             let end = start.saturating_add(to_u64(length));
             if end > self.made {
                 self.give(start.min(self.made), out)?;
-                return Ok(self.forget());
+                self.forget();
+                return Ok(());
             }
             self.give(start, out)?;
             self.run_filters(start, length, out)?;

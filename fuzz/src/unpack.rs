@@ -17,6 +17,11 @@ pub fn cab(data: &[u8]) {
     open(ContainerKind::Cab, data);
 }
 
+/// Compiled help.
+pub fn chm(data: &[u8]) {
+    open(ContainerKind::Chm, data);
+}
+
 /// cpio archives.
 pub fn cpio(data: &[u8]) {
     open(ContainerKind::Cpio, data);
@@ -25,6 +30,21 @@ pub fn cpio(data: &[u8]) {
 /// gzip files.
 pub fn gzip(data: &[u8]) {
     open(ContainerKind::Gzip, data);
+}
+
+/// ISO 9660 images.
+pub fn iso9660(data: &[u8]) {
+    open(ContainerKind::Iso9660, data);
+}
+
+/// LHA archives.
+pub fn lha(data: &[u8]) {
+    open(ContainerKind::Lha, data);
+}
+
+/// Links of Windows.
+pub fn lnk(data: &[u8]) {
+    open(ContainerKind::Lnk, data);
 }
 
 /// LZMA without a container.
@@ -40,6 +60,21 @@ pub fn lzw(data: &[u8]) {
 /// PDFs.
 pub fn pdf(data: &[u8]) {
     open(ContainerKind::Pdf, data);
+}
+
+/// RAR archives.
+pub fn rar(data: &[u8]) {
+    open(ContainerKind::Rar, data);
+}
+
+/// 7z archives.
+pub fn sevenz(data: &[u8]) {
+    open(ContainerKind::SevenZip, data);
+}
+
+/// Flash files.
+pub fn swf(data: &[u8]) {
+    open(ContainerKind::Swf, data);
 }
 
 /// tar archives.

@@ -260,6 +260,24 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open (cabinets)",
     },
     Package {
+        name: "genisoimage",
+        proof: Proof::Program("genisoimage"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (images of discs)",
+    },
+    Package {
+        name: "xorriso",
+        proof: Proof::Program("xorrisofs"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (images of discs)",
+    },
+    Package {
+        name: "jlha-utils",
+        proof: Proof::Program("jlha"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (LHA)",
+    },
+    Package {
         name: "chromium",
         proof: Proof::Program("chromium"),
         needed: &[Need::Test],

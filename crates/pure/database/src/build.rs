@@ -45,8 +45,11 @@ pub struct NewSignature<'a> {
     pub target: u8,
     /// What it looks for.
     pub code: SignatureCode,
-    /// Each file in which it holds has one of these; none if it has no anchor.
+    /// Each file in which it holds has one of these, or begins by one of the heads. With neither it
+    /// is looked at in every file.
     pub anchors: Vec<NewAnchor>,
+    /// The first two bytes of files.
+    pub heads: Vec<[u8; 2]>,
 }
 
 /// Why a signature is not taken.
@@ -80,6 +83,7 @@ struct Coded {
     target: u8,
     code: SignatureCode,
     anchors: Vec<NewAnchor>,
+    heads: Vec<[u8; 2]>,
 }
 
 #[derive(Debug)]
@@ -122,12 +126,12 @@ impl Builder {
     /// # Errors
     /// [`BuildError`]; the builder goes on without the signature.
     pub fn add_signature(&mut self, signature: NewSignature<'_>) -> Result<(), BuildError> {
-        let NewSignature { name, target, code, anchors } = signature;
+        let NewSignature { name, target, code, anchors, heads } = signature;
         if target >= TARGETS {
             return Err(BuildError::Target { found: target });
         }
         let name = self.add_name(name)?;
-        self.signatures.push(Coded { name, target, code, anchors });
+        self.signatures.push(Coded { name, target, code, anchors, heads });
         Ok(())
     }
 
@@ -176,6 +180,10 @@ impl Builder {
             SectionKind::Code => laid_out.code.clone(),
             SectionKind::Bitmap(target) => laid_out.bitmap(target),
             SectionKind::Anchors(target) => anchors::build_table(laid_out.anchors(target)),
+            SectionKind::Heads(target) => {
+                let rows = laid_out.heads.get(usize::from(target));
+                signatures::build_heads(rows.map_or(&[], Vec::as_slice))
+            }
             SectionKind::Untriggered(target) => {
                 let ids = laid_out.untriggered.get(usize::from(target));
                 ids.into_iter().flatten().flat_map(|id| id.to_le_bytes()).collect()
@@ -215,6 +223,7 @@ struct LaidOut {
     rows: Vec<u8>,
     code: Vec<u8>,
     anchors: [Vec<anchors::Row>; TARGETS as usize],
+    heads: [Vec<(u16, u32)>; TARGETS as usize],
     untriggered: [Vec<u32>; TARGETS as usize],
 }
 
@@ -237,7 +246,11 @@ impl LaidOut {
         if let Some(rows) = self.anchors.get_mut(target) {
             rows.extend(signature.anchors.iter().map(|anchor| anchors::row(anchor, id, place)));
         }
+        if let Some(heads) = self.heads.get_mut(target) {
+            heads.extend(signature.heads.iter().map(|head| (u16::from_le_bytes(*head), id)));
+        }
         if signature.anchors.is_empty()
+            && signature.heads.is_empty()
             && let Some(ids) = self.untriggered.get_mut(target)
         {
             ids.push(id);

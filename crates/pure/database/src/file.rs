@@ -21,7 +21,7 @@ use crate::anchors::{Anchors, Bitmap, TARGETS};
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
 use crate::names::{NameId, Names};
-use crate::signatures::{Signatures, Untriggered};
+use crate::signatures::{Heads, Signatures, Untriggered};
 
 /// A compiled set of signatures where it lies.
 #[derive(Clone, Debug)]
@@ -127,8 +127,10 @@ pub(crate) enum SectionKind {
     Bitmap(u8),
     /// The anchors for a target.
     Anchors(u8),
-    /// Signatures for a target without an anchor.
+    /// Signatures for a target that nothing announces.
     Untriggered(u8),
+    /// Signatures for a target that the first bytes of a file announce.
+    Heads(u8),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -239,7 +241,13 @@ impl<'a> Database<'a> {
         Anchors::new(self.section(SectionKind::Anchors(target)), code)
     }
 
-    /// The signatures for a target that have no anchor.
+    /// The signatures for a target that the first two bytes of a file announce.
+    #[must_use]
+    pub fn heads(&self, target: u8) -> Heads<'a> {
+        Heads::new(self.section(SectionKind::Heads(target)))
+    }
+
+    /// The signatures for a target that nothing announces.
     #[must_use]
     pub fn untriggered(&self, target: u8) -> Untriggered<'a> {
         Untriggered::new(self.section(SectionKind::Untriggered(target)))
@@ -311,6 +319,7 @@ impl SectionKind {
             .chain(by_target(Self::Bitmap))
             .chain(by_target(Self::Anchors))
             .chain(by_target(Self::Untriggered))
+            .chain(by_target(Self::Heads))
     }
 
     /// The number by which a file names it.
@@ -322,6 +331,7 @@ impl SectionKind {
             Self::Bitmap(target) => 0x600 | u32::from(target),
             Self::Anchors(target) => 0x700 | u32::from(target),
             Self::Untriggered(target) => 0x800 | u32::from(target),
+            Self::Heads(target) => 0x900 | u32::from(target),
             Self::Hashes(role, algorithm, part) => {
                 let role: u32 = match role {
                     HashRole::File => 0x100,

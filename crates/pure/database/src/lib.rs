@@ -62,4 +62,4 @@ pub use digest::{Algorithm, Digest, HashRole};
 pub use file::{Database, FORMAT_VERSION, OpenError, PAGE_BYTES, VerifyError};
 pub use hashes::{Found, Hashes};
 pub use names::NameId;
-pub use signatures::{Signatures, Untriggered};
+pub use signatures::{Heads, Signatures, Untriggered};

@@ -1,7 +1,11 @@
 //! All signatures that are more than a digest.
 //!
 //! The section: 12 bytes for each, `u32` name, `u32` place of its code, `u32` length of its code. The
-//! codes lie in a section of their own. Signatures without an anchor are listed by target, `u32` each.
+//! codes lie in a section of their own.
+//!
+//! Signatures without an anchor are listed by target. Those that are announced by the first two bytes
+//! of a file: 8 bytes each, sorted, `u16` these as a number, the first one less, `u16` 0, `u32`
+//! signature. Those that nothing announces: `u32` each.
 
 use crate::anchors::SignatureId;
 use crate::file::{Database, SectionKind};
@@ -61,6 +65,44 @@ impl Iterator for Untriggered<'_> {
     fn next(&mut self) -> Option<SignatureId> {
         self.rows.next().map(|row| SignatureId(u32::from_le_bytes(*row)))
     }
+}
+
+/// Signatures of a target that are announced by the first two bytes of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    rows: &'a [[u8; HEAD_BYTES]],
+}
+
+const HEAD_BYTES: usize = 8;
+
+impl<'a> Heads<'a> {
+    pub(crate) fn new(section: &'a [u8]) -> Self {
+        Self { rows: section.as_chunks().0 }
+    }
+
+    /// Those of two bytes.
+    pub fn of(self, head: [u8; 2]) -> impl Iterator<Item = SignatureId> + use<'a> {
+        let wanted = u16::from_le_bytes(head);
+        let from = self.rows.partition_point(|row| head_of(row) < wanted);
+        let rows = self.rows.get(from..).unwrap_or_default().iter();
+        let rows = rows.take_while(move |row| head_of(row) == wanted);
+        rows.map(|[.., a, b, c, d]| SignatureId(u32::from_le_bytes([*a, *b, *c, *d])))
+    }
+}
+
+fn head_of([low, high, ..]: &[u8; HEAD_BYTES]) -> u16 {
+    u16::from_le_bytes([*low, *high])
+}
+
+/// The section of these heads.
+pub(crate) fn build_heads(rows: &[(u16, u32)]) -> Vec<u8> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    let row = |(head, id): &(u16, u32)| {
+        let ([a, b], [c, d, e, f]) = (head.to_le_bytes(), id.to_le_bytes());
+        [a, b, 0, 0, c, d, e, f]
+    };
+    sorted.iter().flat_map(row).collect()
 }
 
 pub(crate) fn row(name: u32, place: u32, length: u32) -> [u8; ROW_BYTES] {

@@ -90,10 +90,12 @@ impl<'d> Matcher<'d> {
     fn run(&self, scan: &mut Scan<'_, '_>) -> Result<(), End> {
         let Object { bytes, target, .. } = *scan.object;
         probe::each_candidate(self.database.bitmap(target), bytes, scan)?;
-        let own = (target != 0).then(|| self.database.untriggered(target));
-        for id in self.database.untriggered(0).chain(own.into_iter().flatten()) {
-            scan.work.spend(1)?;
-            scan.evaluate(id)?;
+        let targets = [Some(0), Some(target).filter(|target| *target != 0)];
+        for target in targets.into_iter().flatten() {
+            if let Some(head) = bytes.first_chunk() {
+                self.database.heads(target).of(*head).try_for_each(|id| scan.evaluate(id))?;
+            }
+            self.database.untriggered(target).try_for_each(|id| scan.evaluate(id))?;
         }
         Ok(())
     }
@@ -169,6 +171,7 @@ impl Scan<'_, '_> {
 
     /// Looks at a signature, once.
     fn evaluate(&mut self, id: SignatureId) -> Result<(), End> {
+        self.work.spend(1)?;
         if !self.scratch.seen.is_new(id) {
             return Ok(());
         }

@@ -8,9 +8,8 @@ use watchglass_database::signature::{SignatureCode, SubsignatureCode};
 use watchglass_database::{BuildError, Builder, NewSignature};
 
 use super::encode::{self, EncodedBody};
-use super::trigger::{self, Announced};
-use super::window::{Window, windows};
-use crate::body::Body;
+use super::trigger::{self, Announced, Notice};
+use super::window::Window;
 use crate::extended::BodySignature;
 use crate::logical::{Case, LogicalSignature, Macro, Subsignature};
 use crate::offset::{Offset, Place};
@@ -44,7 +43,7 @@ struct Coded {
 struct Announcement {
     /// The place in the signature's code of each part of the body.
     parts: Vec<u32>,
-    windows: Vec<Window>,
+    notice: Notice,
 }
 
 impl Bodies {
@@ -59,8 +58,9 @@ impl Bodies {
             return;
         };
         let (code, place) = SignatureCode::body(offset, &body);
-        let windows = windows(&signature.body, Case::Exact);
-        let trigger = Announcement::new(windows, &parts, place).into_iter().collect();
+        let notice = Notice::of(&signature.body, Case::Exact, signature.offset);
+        let trigger = notice.map(|notice| Announcement::new(notice, &parts, place));
+        let trigger = trigger.into_iter().collect();
         self.coded.push(Coded { name, target, code, trigger });
     }
 
@@ -101,14 +101,14 @@ impl Bodies {
         let announced: Vec<_> = subsignatures.iter().map(announced).collect();
         let chosen = trigger::of(&signature.logic, subsignatures, &announced);
         let mut trigger = Vec::new();
-        for (index, (windows, (bodies, place))) in
+        for (index, (notices, (bodies, place))) in
             (0_u32..).zip(announced.into_iter().zip(bodies.into_iter().zip(places)))
         {
             let is_chosen = |bits: u64| bits.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
             if chosen.is_some_and(|chosen| is_chosen(chosen.subsignatures)) {
-                let all = windows.unwrap_or_default().into_iter().zip(bodies);
-                trigger.extend(all.filter_map(|(windows, (parts, body))| {
-                    Announcement::new(windows, &parts, place.saturating_add(body))
+                let all = notices.unwrap_or_default().into_iter().zip(bodies);
+                trigger.extend(all.map(|(notice, (parts, body))| {
+                    Announcement::new(notice, &parts, place.saturating_add(body))
                 }));
             }
         }
@@ -157,58 +157,67 @@ impl Bodies {
         self.coded.sort_by(|one, other| {
             (&one.name, one.target, &one.code).cmp(&(&other.name, other.target, &other.code))
         });
-        let (mut used, mut untriggered, mut errors) = (HashMap::new(), 0_u64, Vec::new());
+        let (mut used, mut unannounced, mut errors) = (HashMap::new(), 0_u64, Vec::new());
         for Coded { name, target, code, trigger } in self.coded {
-            let anchors = anchors(&trigger, &mut used);
-            untriggered = untriggered.saturating_add(u64::from(anchors.is_empty()));
+            let (anchors, heads) = announcements(&trigger, &mut used);
+            let is_unannounced = anchors.is_empty() && heads.is_empty();
+            unannounced = unannounced.saturating_add(is_unannounced.into());
             let target = target as u8;
-            let signature = NewSignature { name: &name, target, code, anchors };
+            let signature = NewSignature { name: &name, target, code, anchors, heads };
             errors.extend(builder.add_signature(signature).err());
         }
-        (untriggered, errors)
+        (unannounced, errors)
     }
 }
 
-/// What announces a sub-signature of bytes; `None` where it is none or one of its bodies has no
-/// window.
+/// What announces a sub-signature of bytes; `None` where it is none or nothing announces one of its
+/// bodies.
 fn announced(subsignature: &Subsignature) -> Option<Announced> {
     let Subsignature::Content(content) = subsignature else {
         return None;
     };
-    let all: Vec<_> =
-        content.bodies.iter().map(|body: &Body| windows(body, content.case)).collect();
-    (!all.iter().any(Vec::is_empty)).then_some(all)
+    let notices = content.bodies.iter().map(|body| Notice::of(body, content.case, content.offset));
+    notices.collect()
 }
 
 impl Announcement {
-    /// `None` without windows. `body` is where the body begins in the signature.
-    fn new(windows: Vec<Window>, parts: &[u32], body: u32) -> Option<Self> {
-        let parts = parts.iter().map(|part| part.saturating_add(body)).collect();
-        (!windows.is_empty()).then_some(Self { parts, windows })
+    /// `body` is where the body begins in the signature.
+    fn new(notice: Notice, parts: &[u32], body: u32) -> Self {
+        Self { parts: parts.iter().map(|part| part.saturating_add(body)).collect(), notice }
     }
 }
 
 /// One window of each announcement: a rare one, and of rare ones one that few others have.
-fn anchors(trigger: &[Announcement], used: &mut HashMap<[u8; 4], u64>) -> Vec<NewAnchor> {
-    let mut anchors = Vec::new();
-    for announcement in trigger {
+fn announcements(
+    trigger: &[Announcement],
+    used: &mut HashMap<[u8; 4], u64>,
+) -> (Vec<NewAnchor>, Vec<[u8; 2]>) {
+    let (mut anchors, mut heads) = (Vec::new(), Vec::new());
+    for Announcement { parts, notice } in trigger {
+        let windows = match notice {
+            Notice::Window(windows) => windows,
+            Notice::Head(of) => {
+                heads.extend_from_slice(of);
+                continue;
+            }
+        };
         let load = |window: &&Window| {
-            let grams = window.grams().into_iter();
-            let others = grams.map(|gram| used.get(&gram).copied().unwrap_or(0));
+            let others = window.grams.iter().map(|gram| used.get(gram).copied().unwrap_or(0));
             others.max().unwrap_or(0).saturating_add(1).saturating_mul(window.weight)
         };
-        let Some(window) = announcement.windows.iter().min_by_key(load) else {
+        let Some(window) = windows.iter().min_by_key(load) else {
             continue;
         };
-        let part =
-            window.before.and_then(|before| Some((*announcement.parts.get(window.part)?, before)));
-        for gram in window.grams() {
-            let count = used.entry(gram).or_default();
+        let part = window.before.and_then(|before| Some((*parts.get(window.part)?, before)));
+        for gram in &window.grams {
+            let count = used.entry(*gram).or_default();
             *count = count.saturating_add(1);
-            anchors.push(NewAnchor { gram, part });
+            anchors.push(NewAnchor { gram: *gram, part });
         }
     }
     anchors.sort_unstable();
     anchors.dedup();
-    anchors
+    heads.sort_unstable();
+    heads.dedup();
+    (anchors, heads)
 }

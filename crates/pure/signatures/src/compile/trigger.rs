@@ -1,10 +1,47 @@
 //! Which sub-signatures announce an expression.
 
-use super::window::Window;
-use crate::logical::{Comparison, Logic, Operator, Relation, Subsignature};
+use super::window::{RARE, Window, heads, windows};
+use crate::body::Body;
+use crate::logical::{Case, Comparison, Logic, Operator, Relation, Subsignature};
+use crate::offset::{Offset, Place};
 
-/// What must be found for a sub-signature to be: one of these bodies, each by one of its windows.
-pub(super) type Announced = Vec<Vec<Window>>;
+/// What announces a body: it is in no file where none of this is.
+#[derive(Clone, Debug)]
+pub(super) enum Notice {
+    /// One of these windows, whichever is chosen. There is one at least.
+    Window(Vec<Window>),
+    /// The file begins by one of these.
+    Head(Vec<[u8; 2]>),
+}
+
+/// Of each body of a sub-signature, one of which must be found.
+pub(super) type Announced = Vec<Notice>;
+
+/// What a head weighs: as much as four bytes that come once in a megabyte.
+const HEAD_WEIGHT: u64 = 1 << 20;
+
+impl Notice {
+    /// The cheapest notice of a body. Only where it has no rare window is the start of the file looked
+    /// at, if it stands there: many bodies begin by one of a few numbers.
+    pub(super) fn of(body: &Body, case: Case, offset: Offset) -> Option<Self> {
+        let windows = windows(body, case);
+        let is_rare = windows.first().is_some_and(|best| best.weight <= RARE);
+        let at_start = Offset::At { place: Place::Start(0), max_shift: 0 };
+        let heads = if is_rare || offset != at_start { Vec::new() } else { heads(body, case) };
+        match (windows.is_empty(), heads.is_empty()) {
+            (_, false) => Some(Self::Head(heads)),
+            (false, true) => Some(Self::Window(windows)),
+            (true, true) => None,
+        }
+    }
+
+    fn weight(&self) -> u64 {
+        match self {
+            Self::Window(windows) => windows.first().map_or(u64::MAX, |best| best.weight),
+            Self::Head(_) => HEAD_WEIGHT,
+        }
+    }
+}
 
 /// Sub-signatures of which at least one is found in each file where an expression holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +96,7 @@ fn of_subsignature(
     match subsignatures.get(usize::from(index))? {
         Subsignature::Content(_) => {
             let bodies = announced.get(usize::from(index))?.as_ref()?;
-            let weights =
-                bodies.iter().map(|windows| windows.first().map_or(1, |best| best.weight));
-            let weight = weights.fold(0, u64::saturating_add);
+            let weight = bodies.iter().map(Notice::weight).fold(0, u64::saturating_add);
             Some(Trigger { subsignatures: 1_u64.checked_shl(index.into())?, weight })
         }
         Subsignature::Regex(regex) => of(&regex.trigger, subsignatures, announced),

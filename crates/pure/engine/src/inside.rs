@@ -55,7 +55,12 @@ impl Scan<'_, '_> {
         // The first of each kind of archive gives the members of those that follow it.
         let mut opened: Vec<FileType> = Vec::new();
         for place in places {
-            if let Some(bytes) = layer.bytes.get(place.offset..)
+            // The descriptors of ISO 9660 stand 32 KiB behind the start of the image.
+            let offset = match place.kind {
+                FileType::Iso9660 => place.offset.saturating_sub(ISO_DESCRIPTORS),
+                _ => place.offset,
+            };
+            if let Some(bytes) = layer.bytes.get(offset..)
                 && !opened.contains(&place.kind)
             {
                 if place.kind != FileType::MsExe {
@@ -90,3 +95,6 @@ impl Scan<'_, '_> {
         }
     }
 }
+
+/// Bytes of an ISO 9660 image before its first descriptor (ECMA-119, 6.2.1).
+const ISO_DESCRIPTORS: usize = 32 << 10;

@@ -4,6 +4,7 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+pub mod normal;
 pub mod unpack;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event_log", event_log),
     ("identify", identify),
     ("macho", macho),
+    ("normal_html", normal::html),
+    ("normal_text", normal::text),
     ("pe", pe),
     ("recheck", recheck),
     ("signature_container", signature_container),
@@ -46,10 +49,18 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unpack_ar", unpack::ar),
     ("unpack_bzip2", unpack::bzip2),
     ("unpack_cab", unpack::cab),
+    ("unpack_chm", unpack::chm),
     ("unpack_cpio", unpack::cpio),
     ("unpack_gzip", unpack::gzip),
+    ("unpack_iso9660", unpack::iso9660),
+    ("unpack_lha", unpack::lha),
+    ("unpack_lnk", unpack::lnk),
     ("unpack_lzma", unpack::lzma),
     ("unpack_lzw", unpack::lzw),
+    ("unpack_pdf", unpack::pdf),
+    ("unpack_rar", unpack::rar),
+    ("unpack_sevenz", unpack::sevenz),
+    ("unpack_swf", unpack::swf),
     ("unpack_tar", unpack::tar),
     ("unpack_xz", unpack::xz),
     ("unpack_zip", unpack::zip),

@@ -17,6 +17,11 @@ pub fn cab(data: &[u8]) {
     open(ContainerKind::Cab, data);
 }
 
+/// Compiled help.
+pub fn chm(data: &[u8]) {
+    open(ContainerKind::Chm, data);
+}
+
 /// cpio archives.
 pub fn cpio(data: &[u8]) {
     open(ContainerKind::Cpio, data);
@@ -27,6 +32,21 @@ pub fn gzip(data: &[u8]) {
     open(ContainerKind::Gzip, data);
 }
 
+/// ISO 9660 images.
+pub fn iso9660(data: &[u8]) {
+    open(ContainerKind::Iso9660, data);
+}
+
+/// LHA archives.
+pub fn lha(data: &[u8]) {
+    open(ContainerKind::Lha, data);
+}
+
+/// Links of Windows.
+pub fn lnk(data: &[u8]) {
+    open(ContainerKind::Lnk, data);
+}
+
 /// LZMA without a container.
 pub fn lzma(data: &[u8]) {
     open(ContainerKind::Lzma, data);
@@ -35,6 +55,26 @@ pub fn lzma(data: &[u8]) {
 /// Files of compress(1).
 pub fn lzw(data: &[u8]) {
     open(ContainerKind::Lzw, data);
+}
+
+/// PDFs.
+pub fn pdf(data: &[u8]) {
+    open(ContainerKind::Pdf, data);
+}
+
+/// RAR archives.
+pub fn rar(data: &[u8]) {
+    open(ContainerKind::Rar, data);
+}
+
+/// 7z archives.
+pub fn sevenz(data: &[u8]) {
+    open(ContainerKind::SevenZip, data);
+}
+
+/// Flash files.
+pub fn swf(data: &[u8]) {
+    open(ContainerKind::Swf, data);
 }
 
 /// tar archives.

@@ -52,6 +52,16 @@ fn macho_survives_its_corpus() {
 }
 
 #[test]
+fn normal_html_survives_its_corpus() {
+    replay("normal_html");
+}
+
+#[test]
+fn normal_text_survives_its_corpus() {
+    replay("normal_text");
+}
+
+#[test]
 fn pe_survives_its_corpus() {
     replay("pe");
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod engine;
 mod lab;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ const MEASURES: &[Measure] = &[
         take: house,
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
+    Measure { name: "engine", what: engine::WHAT, take: engine::take },
     Measure {
         name: "kills",
         what: "assays killed at random moments of their life, and what of each was left behind",

@@ -169,6 +169,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "reads the planted keys",
     },
     Package {
+        name: "time",
+        proof: Proof::Program("time"),
+        needed: &[Need::Measure],
+        reason: "counts processor seconds and memory of a run with its children",
+    },
+    Package {
         name: "strace",
         proof: Proof::Program("strace"),
         needed: &[Need::Test, Need::Measure],
@@ -242,10 +248,34 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open",
     },
     Package {
+        name: "qpdf",
+        proof: Proof::Program("qpdf"),
+        needed: &[Need::Test],
+        reason: "makes PDFs with object streams and with every kind of encryption",
+    },
+    Package {
         name: "gcab",
         proof: Proof::Program("gcab"),
         needed: &[Need::Test],
         reason: "packs what the scanner must open (cabinets)",
+    },
+    Package {
+        name: "genisoimage",
+        proof: Proof::Program("genisoimage"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (images of discs)",
+    },
+    Package {
+        name: "xorriso",
+        proof: Proof::Program("xorrisofs"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (images of discs)",
+    },
+    Package {
+        name: "jlha-utils",
+        proof: Proof::Program("jlha"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (LHA)",
     },
     Package {
         name: "chromium",

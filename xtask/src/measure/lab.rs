@@ -160,7 +160,7 @@ impl Figures {
 }
 
 /// Not a number where there is none, so that no missing figure looks like a good one.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match (sorted.get(sorted.len() / 2), sorted.len() % 2) {
@@ -170,7 +170,7 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
@@ -180,7 +180,7 @@ fn count(value: f64) -> Option<u64> {
 }
 
 /// Runnable and waiting threads over 1, 5 and 15 minutes, /proc/loadavg: what else the machine did.
-fn load() -> Option<String> {
+pub(super) fn load() -> Option<String> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     Some(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }
@@ -196,7 +196,7 @@ fn files(folder: &Path) -> u64 {
 }
 
 /// In what order the ways of running come.
-fn seed() -> Result<u64, Trouble> {
+pub(super) fn seed() -> Result<u64, Trouble> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; 4];
     let read = fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes));

@@ -2,11 +2,13 @@
 
 use thiserror::Error;
 
+use crate::anchors::{self, NewAnchor, TARGETS};
 use crate::digest::{Algorithm, Digest, HashRole};
 use crate::file::{self, SectionKind};
 use crate::hashes::{ANY_SIZE, Part};
 use crate::names::{self, le_u32};
-use crate::{filter, sizes};
+use crate::signature::SignatureCode;
+use crate::{filter, signatures, sizes};
 
 /// Longest name of a signature in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -16,6 +18,7 @@ pub const MAX_NAME_BYTES: usize = 255;
 #[derive(Debug, Default)]
 pub struct Builder {
     tables: Vec<Table>,
+    signatures: Vec<Coded>,
     /// All names in one text: millions of strings of their own would cost as much again.
     text: String,
     /// Where each name ends in the text.
@@ -31,6 +34,22 @@ pub struct HashSignature<'a> {
     pub size: Option<u32>,
     /// The name that is reported.
     pub name: &'a str,
+}
+
+/// A signature that is more than a digest.
+#[derive(Clone, Debug)]
+pub struct NewSignature<'a> {
+    /// The name that is reported.
+    pub name: &'a str,
+    /// The number of the files it is meant for, 0 for all.
+    pub target: u8,
+    /// What it looks for.
+    pub code: SignatureCode,
+    /// Each file in which it holds has one of these, or begins by one of the heads. With neither it
+    /// is looked at in every file.
+    pub anchors: Vec<NewAnchor>,
+    /// The first two bytes of files.
+    pub heads: Vec<[u8; 2]>,
 }
 
 /// Why a signature is not taken.
@@ -49,6 +68,22 @@ pub enum BuildError {
     /// The size stands for any.
     #[error("size: {} is no size of a file that is scanned", ANY_SIZE)]
     Size,
+    /// There is no such target.
+    #[error("target {found}, there are 0 to {}", TARGETS.saturating_sub(1))]
+    Target {
+        /// Its number.
+        found: u8,
+    },
+}
+
+/// A signature with its name by number. Sorted as it lies in the file.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Coded {
+    name: u32,
+    target: u8,
+    code: SignatureCode,
+    anchors: Vec<NewAnchor>,
+    heads: Vec<[u8; 2]>,
 }
 
 #[derive(Debug)]
@@ -86,6 +121,20 @@ impl Builder {
         Ok(())
     }
 
+    /// Adds a signature that is more than a digest. What is added twice stands in the database once.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without the signature.
+    pub fn add_signature(&mut self, signature: NewSignature<'_>) -> Result<(), BuildError> {
+        let NewSignature { name, target, code, anchors, heads } = signature;
+        if target >= TARGETS {
+            return Err(BuildError::Target { found: target });
+        }
+        let name = self.add_name(name)?;
+        self.signatures.push(Coded { name, target, code, anchors, heads });
+        Ok(())
+    }
+
     fn add_name(&mut self, name: &str) -> Result<u32, BuildError> {
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return Err(BuildError::Name { found: name.len() });
@@ -118,8 +167,27 @@ impl Builder {
             table.rows.sort_unstable();
             table.rows.dedup();
         }
+        for signature in &mut self.signatures {
+            let number = usize::try_from(signature.name).ok().and_then(|name| numbers.get(name));
+            signature.name = number.copied().unwrap_or(u32::MAX);
+        }
+        self.signatures.sort_unstable();
+        self.signatures.dedup();
+        let laid_out = LaidOut::of(&self.signatures);
         let bytes = |kind| match kind {
             SectionKind::Names => names.clone(),
+            SectionKind::Signatures => laid_out.rows.clone(),
+            SectionKind::Code => laid_out.code.clone(),
+            SectionKind::Bitmap(target) => laid_out.bitmap(target),
+            SectionKind::Anchors(target) => anchors::build_table(laid_out.anchors(target)),
+            SectionKind::Heads(target) => {
+                let rows = laid_out.heads.get(usize::from(target));
+                signatures::build_heads(rows.map_or(&[], Vec::as_slice))
+            }
+            SectionKind::Untriggered(target) => {
+                let ids = laid_out.untriggered.get(usize::from(target));
+                ids.into_iter().flatten().flat_map(|id| id.to_le_bytes()).collect()
+            }
             SectionKind::Hashes(role, algorithm, part) => {
                 let of = |table: &&Table| (table.role, table.algorithm) == (role, algorithm);
                 self.tables.iter().find(of).map_or_else(Vec::new, |table| table.part(part))
@@ -146,6 +214,60 @@ impl Builder {
         }
         let section = if sorted.is_empty() { Vec::new() } else { names::build(&sorted) };
         (section, numbers)
+    }
+}
+
+/// Signatures as they lie in the file.
+#[derive(Default)]
+struct LaidOut {
+    rows: Vec<u8>,
+    code: Vec<u8>,
+    anchors: [Vec<anchors::Row>; TARGETS as usize],
+    heads: [Vec<(u16, u32)>; TARGETS as usize],
+    untriggered: [Vec<u32>; TARGETS as usize],
+}
+
+impl LaidOut {
+    fn of(signatures: &[Coded]) -> Self {
+        let mut laid_out = Self::default();
+        for (id, signature) in (0..).zip(signatures) {
+            laid_out.add(id, signature);
+        }
+        laid_out
+    }
+
+    fn add(&mut self, id: u32, signature: &Coded) {
+        let target = usize::from(signature.target);
+        let place = u32::from_le_bytes(le_u32(self.code.len()));
+        let code = &signature.code.0;
+        let length = u32::from_le_bytes(le_u32(code.len()));
+        self.rows.extend_from_slice(&signatures::row(signature.name, place, length));
+        self.code.extend_from_slice(code);
+        if let Some(rows) = self.anchors.get_mut(target) {
+            rows.extend(signature.anchors.iter().map(|anchor| anchors::row(anchor, id, place)));
+        }
+        if let Some(heads) = self.heads.get_mut(target) {
+            heads.extend(signature.heads.iter().map(|head| (u16::from_le_bytes(*head), id)));
+        }
+        if signature.anchors.is_empty()
+            && signature.heads.is_empty()
+            && let Some(ids) = self.untriggered.get_mut(target)
+        {
+            ids.push(id);
+        }
+    }
+
+    fn anchors(&self, target: u8) -> &[anchors::Row] {
+        self.anchors.get(usize::from(target)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Of the target's anchors with those for all files; a target without any has none.
+    fn bitmap(&self, target: u8) -> Vec<u8> {
+        match (target, self.anchors(target)) {
+            (_, []) => Vec::new(),
+            (0, own) => anchors::build_bitmap(&[own]),
+            (_, own) => anchors::build_bitmap(&[self.anchors(0), own]),
+        }
     }
 }
 

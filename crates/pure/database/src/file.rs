@@ -17,9 +17,11 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use watchglass_bytes::{ReadError, Reader};
 
+use crate::anchors::{Anchors, Bitmap, TARGETS};
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
 use crate::names::{NameId, Names};
+use crate::signatures::{Heads, Signatures, Untriggered};
 
 /// A compiled set of signatures where it lies.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ pub enum VerifyError {
 }
 
 /// Version of the layout. It changes with any change of what sections hold.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Bytes of a page, on which sections begin.
 pub const PAGE_BYTES: usize = 4096;
 /// Most sections of a file.
@@ -117,6 +119,18 @@ pub(crate) enum SectionKind {
     Names,
     /// A part of a table of digests.
     Hashes(HashRole, Algorithm, Part),
+    /// Rows of signatures that are more than a digest.
+    Signatures,
+    /// What they look for.
+    Code,
+    /// Which four bytes anything for a target begins by.
+    Bitmap(u8),
+    /// The anchors for a target.
+    Anchors(u8),
+    /// Signatures for a target that nothing announces.
+    Untriggered(u8),
+    /// Signatures for a target that the first bytes of a file announce.
+    Heads(u8),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -205,6 +219,40 @@ impl<'a> Database<'a> {
         Names::new(self.section(SectionKind::Names)).get(id)
     }
 
+    /// The signatures that are more than a digest.
+    #[must_use]
+    pub fn signatures(&self) -> Signatures<'a> {
+        Signatures::new(self)
+    }
+
+    /// Which four bytes anything for a target, or for all files, begins by.
+    #[must_use]
+    pub fn bitmap(&self, target: u8) -> Bitmap<'a> {
+        match self.section(SectionKind::Bitmap(target)) {
+            [] => Bitmap::new(self.section(SectionKind::Bitmap(0))),
+            own => Bitmap::new(own),
+        }
+    }
+
+    /// The anchors for a target, those for all files apart: they are those of target 0.
+    #[must_use]
+    pub fn anchors(&self, target: u8) -> Anchors<'a> {
+        let code = self.section(SectionKind::Code);
+        Anchors::new(self.section(SectionKind::Anchors(target)), code)
+    }
+
+    /// The signatures for a target that the first two bytes of a file announce.
+    #[must_use]
+    pub fn heads(&self, target: u8) -> Heads<'a> {
+        Heads::new(self.section(SectionKind::Heads(target)))
+    }
+
+    /// The signatures for a target that nothing announces.
+    #[must_use]
+    pub fn untriggered(&self, target: u8) -> Untriggered<'a> {
+        Untriggered::new(self.section(SectionKind::Untriggered(target)))
+    }
+
     /// The bytes of a section; none where there is no such section.
     pub(crate) fn section(&self, kind: SectionKind) -> &'a [u8] {
         let section = self.sections.iter().find(|(other, _)| *other == kind);
@@ -264,13 +312,26 @@ impl SectionKind {
             };
             Algorithm::ALL.into_iter().flat_map(parts)
         });
-        std::iter::once(Self::Names).chain(parts)
+        let by_target = |kind: fn(u8) -> Self| (0..TARGETS).map(kind);
+        std::iter::once(Self::Names)
+            .chain(parts)
+            .chain([Self::Signatures, Self::Code])
+            .chain(by_target(Self::Bitmap))
+            .chain(by_target(Self::Anchors))
+            .chain(by_target(Self::Untriggered))
+            .chain(by_target(Self::Heads))
     }
 
     /// The number by which a file names it.
     pub(crate) fn number(self) -> u32 {
         match self {
             Self::Names => 0x1,
+            Self::Signatures => 0x500,
+            Self::Code => 0x501,
+            Self::Bitmap(target) => 0x600 | u32::from(target),
+            Self::Anchors(target) => 0x700 | u32::from(target),
+            Self::Untriggered(target) => 0x800 | u32::from(target),
+            Self::Heads(target) => 0x900 | u32::from(target),
             Self::Hashes(role, algorithm, part) => {
                 let role: u32 = match role {
                     HashRole::File => 0x100,
@@ -359,7 +420,7 @@ mod tests {
             Database::open(&file).unwrap_err()
         };
         assert_eq!(error(&|file| file[0] = b'X'), OpenError::Magic);
-        assert_eq!(error(&|file| file[8] = 2), OpenError::Version { found: 2 });
+        assert_eq!(error(&|file| file[8] = 1), OpenError::Version { found: 1 });
         let (declared, found) = (length(&file), length(&file) - 1);
         assert_eq!(
             error(&|file| file.truncate(file.len() - 1)),

@@ -40,16 +40,26 @@
     )
 )]
 
+pub mod anchors;
+pub mod body;
 mod build;
+mod code;
+pub mod condition;
 mod digest;
 mod file;
 mod filter;
 mod hashes;
+pub mod logic;
 mod names;
+pub mod offset;
+pub mod signature;
+mod signatures;
 mod sizes;
 
-pub use build::{BuildError, Builder, HashSignature, MAX_NAME_BYTES};
+pub use anchors::SignatureId;
+pub use build::{BuildError, Builder, HashSignature, MAX_NAME_BYTES, NewSignature};
 pub use digest::{Algorithm, Digest, HashRole};
 pub use file::{Database, FORMAT_VERSION, OpenError, PAGE_BYTES, VerifyError};
 pub use hashes::{Found, Hashes};
 pub use names::NameId;
+pub use signatures::{Heads, Signatures, Untriggered};

@@ -3,6 +3,8 @@
 use watchglass_formats::FileType;
 use watchglass_unpack::ContainerKind;
 
+use crate::heuristic::Heuristic;
+
 /// What becomes of a file of some type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
@@ -34,37 +36,47 @@ pub fn opening(kind: FileType) -> Opening {
             Kind::Cpio
         }
         FileType::MsCab | FileType::CabSfx => Kind::Cab,
+        FileType::SevenZip | FileType::SevenZipSfx => Kind::SevenZip,
+        FileType::Rar | FileType::RarSfx => Kind::Rar,
+        FileType::LhaLzh => Kind::Lha,
+        FileType::MsChm => Kind::Chm,
+        FileType::Iso9660 => Kind::Iso9660,
+        FileType::Swf => Kind::Swf,
+        FileType::Lnk => Kind::Lnk,
+        FileType::Pdf => Kind::Pdf,
         _ if NOT_YET.contains(&kind) => return Opening::NotYet,
         _ => return Opening::Nothing,
     })
 }
 
+/// The alert for a member of such a file that only a password opens.
+pub(crate) fn encrypted(around: FileType) -> Option<Heuristic> {
+    match opening(around) {
+        Opening::Container(ContainerKind::Zip) => Some(Heuristic::EncryptedZip),
+        Opening::Container(ContainerKind::SevenZip) => Some(Heuristic::EncryptedSevenZip),
+        Opening::Container(ContainerKind::Rar) => Some(Heuristic::EncryptedRar),
+        Opening::Container(ContainerKind::Pdf) => Some(Heuristic::EncryptedPdf),
+        _ => None,
+    }
+}
+
 /// Containers that this version knows and does not open.
 const NOT_YET: &[FileType] = &[
-    FileType::Rar,
-    FileType::RarSfx,
     FileType::Arj,
     FileType::ArjSfx,
-    FileType::SevenZip,
-    FileType::SevenZipSfx,
     FileType::Egg,
     FileType::EggSfx,
     FileType::Alz,
-    FileType::LhaLzh,
     FileType::Xar,
     FileType::MsSzdd,
     FileType::MsOle2,
-    FileType::MsChm,
     FileType::Sis,
     FileType::ScrEnc,
     FileType::BinHex,
     FileType::Tnef,
     FileType::CryptFf,
-    FileType::Pdf,
     FileType::Uuencoded,
-    FileType::HtmlUtf16,
     FileType::Rtf,
-    FileType::Swf,
     FileType::Hwp3,
     FileType::HwpOle2,
     FileType::OneNote,
@@ -73,7 +85,6 @@ const NOT_YET: &[FileType] = &[
     FileType::Nulsft,
     FileType::AutoIt,
     FileType::IshieldMsi,
-    FileType::Iso9660,
     FileType::Udf,
     FileType::Dmg,
     FileType::Gpt,
@@ -85,5 +96,4 @@ const NOT_YET: &[FileType] = &[
     FileType::XmlWord,
     FileType::XmlXl,
     FileType::XmlHwp,
-    FileType::Lnk,
 ];

@@ -46,6 +46,13 @@ impl<'p> Layer<'p> {
         std::iter::successors(Some(self), |layer| layer.around)
     }
 
+    /// The types of what lies around it, from the file inwards.
+    pub(crate) fn types_around(&self) -> Vec<FileType> {
+        let mut types: Vec<FileType> = self.outwards().skip(1).map(|layer| layer.kind).collect();
+        types.reverse();
+        types
+    }
+
     /// The names from the file inwards.
     pub(crate) fn path(&self) -> MemberPath {
         let inside = self.outwards().filter(|layer| layer.around.is_some());

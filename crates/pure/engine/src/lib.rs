@@ -9,7 +9,7 @@
 //! ```
 //! use watchglass_engine::{Engine, Settings};
 //!
-//! let engine = Engine::new(None, Settings::default());
+//! let mut engine = Engine::new(None, Settings::default());
 //! let report = engine.scan(b"nothing in here", 15, &|| false);
 //! assert!(report.findings.is_empty() && report.is_complete());
 //! ```
@@ -34,11 +34,17 @@
 mod containers;
 mod digests;
 mod engine;
+mod forms;
 mod heuristic;
+mod inside;
 mod layer;
 mod report;
+mod scan;
 mod settings;
 mod test_signature;
+#[cfg(test)]
+mod tests;
+mod views;
 
 pub use containers::{Opening, opening};
 pub use engine::Engine;

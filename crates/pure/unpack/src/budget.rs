@@ -142,6 +142,15 @@ impl<'s> Budget<'s> {
         })
     }
 
+    /// Whether `bytes` that are read over, and kept by nobody, may still be made.
+    pub(crate) fn pass(&self, bytes: u64) -> Result<(), NotScanned> {
+        let limit = self.limits.max_scan_size;
+        if bytes > limit {
+            return Err(NotScanned::Limit { which: Limit::ScanSize, limit });
+        }
+        Ok(())
+    }
+
     /// The depth inside of something at `depth`, if one may go there.
     ///
     /// # Errors

@@ -7,9 +7,17 @@ use crate::archives::cpio::Cpio;
 use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
 use crate::cab::Cab;
+use crate::chm::Chm;
+use crate::iso9660::Iso9660;
+use crate::lha::Lha;
+use crate::lnk::Lnk;
 use crate::member::Member;
+use crate::pdf::Pdf;
+use crate::rar::Rar;
 use crate::reason::{NotScanned, Oddity};
+use crate::sevenz::SevenZ;
 use crate::streams::{ReadStream, Streams, gzip, others};
+use crate::swf::Swf;
 use crate::zip::Zip;
 
 /// What kind of container bytes are. Whoever calls has found that out; a wrong answer is a container
@@ -39,6 +47,22 @@ pub enum ContainerKind {
     Ar,
     /// \[MS-CAB\] cabinets: stored, MSZIP, LZX.
     Cab,
+    /// ISO 32000-2, of whatever version, up to the encryption that the empty password opens.
+    Pdf,
+    /// 7z archives.
+    SevenZip,
+    /// RAR archives from 1.5 to 7.
+    Rar,
+    /// ISO 9660 images, with the names of Joliet and Rock Ridge.
+    Iso9660,
+    /// LHA and LZH archives.
+    Lha,
+    /// Compiled help of Microsoft.
+    Chm,
+    /// Flash files whose body is packed.
+    Swf,
+    /// \[MS-SHLLINK\] links: their strings, and what stands behind them.
+    Lnk,
 }
 
 /// A container that gives its members one after another.
@@ -111,6 +135,14 @@ impl<'a> Container<'a> {
             ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
             ContainerKind::Ar => Box::new(Ar::new(bytes)),
             ContainerKind::Cab => Box::new(Cab::new(bytes)),
+            ContainerKind::Pdf => Box::new(Pdf::new(bytes)),
+            ContainerKind::SevenZip => Box::new(SevenZ::new(bytes)),
+            ContainerKind::Rar => Box::new(Rar::new(bytes)),
+            ContainerKind::Iso9660 => Box::new(Iso9660::new(bytes)),
+            ContainerKind::Lha => Box::new(Lha::new(bytes)),
+            ContainerKind::Chm => Box::new(Chm::new(bytes)),
+            ContainerKind::Swf => Box::new(Swf::new(bytes)),
+            ContainerKind::Lnk => Box::new(Lnk::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

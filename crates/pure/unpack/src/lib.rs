@@ -43,13 +43,21 @@
 mod archives;
 mod budget;
 mod cab;
+mod chm;
 mod container;
 mod decode;
+mod iso9660;
+mod lha;
 mod limits;
+mod lnk;
 mod member;
 mod output;
+mod pdf;
+mod rar;
 mod reason;
+mod sevenz;
 mod streams;
+mod swf;
 mod zip;
 
 pub use budget::{Budget, Depth};

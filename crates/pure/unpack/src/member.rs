@@ -51,10 +51,19 @@ pub enum Reading {
     /// Readers that stop after the first of several joined streams get this; the others get all
     /// streams joined, which was given as [`Reading::Agreed`].
     FirstStream,
-    /// Readers that believe the central directory get this.
+    /// Readers that believe the directory get this: zip's central directory, PDF's cross-reference
+    /// tables.
     Central,
     /// Readers that go from header to header get this.
     Local,
+    /// Readers that believe the declared length of a stream get this.
+    Length,
+    /// Readers that go on to the word that ends a stream get this.
+    Keyword,
+    /// Readers that take the first of several values of one key, or an older object, get this.
+    Earlier,
+    /// The container says that it is encrypted. Readers that see that this member is not get this.
+    Unencrypted,
 }
 
 /// What a container says of a member. Signatures on containers (`.cdb`) ask for it.

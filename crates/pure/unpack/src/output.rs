@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use watchglass_bytes::ReadError;
+
 use crate::budget::Budget;
 use crate::reason::NotScanned;
 
@@ -32,6 +34,12 @@ pub(crate) enum Stop {
 impl From<NotScanned> for Stop {
     fn from(reason: NotScanned) -> Self {
         Self::Reason(reason)
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(_: ReadError) -> Self {
+        Self::Damaged("a header is cut off")
     }
 }
 

@@ -145,6 +145,22 @@ pub enum Oddity {
         /// How many.
         bytes: u64,
     },
+    /// Encrypted with the password that every reader tries first, so that everybody reads what
+    /// scanners of mail do not.
+    #[error("encrypted with the empty password ({method})")]
+    EmptyPassword {
+        /// How, in the words of the format.
+        method: &'static str,
+    },
+    /// Names that tell a reader what to do are written with escapes that they do not need, in a PDF:
+    /// what ClamAV calls `Heuristics.PDF.ObfuscatedNameObject`.
+    #[error("{count} names have needless escapes, the first at {first}")]
+    EscapedNames {
+        /// Where the first of them stands.
+        first: u64,
+        /// How many there are.
+        count: u64,
+    },
     /// Bytes that the format skips, and in which anything may stand.
     #[error("{what}: {bytes} bytes at {offset}")]
     Skipped {

@@ -37,6 +37,22 @@ fn the_program_is_found_in_each_of_the_unit_tests_containers() {
     }
 }
 
+/// Methods lh0, lh1, lh5, lh6 and lh7, headers of all levels; each member has a checksum.
+#[test]
+fn the_unit_tests_archives_of_lha_are_whole() {
+    let Ok(folder) = std::fs::read_dir(data().join("../other_scanfiles/lha_lzh")) else {
+        let why = "../shared/data is not here";
+        return skip("the_unit_tests_archives_of_lha_are_whole", why);
+    };
+    for file in folder {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let unpacked = common::unpack(ContainerKind::Lha, &bytes);
+        assert!(unpacked.is_clean(), "{}: {unpacked:?}", path.display());
+        assert!(unpacked.members.iter().any(|member| !member.content.is_empty()));
+    }
+}
+
 fn check(name: &str, bytes: &[u8], program: &[u8]) {
     assert_eq!(program.len(), 544);
     let budget = Budget::new(Limits::CLAMAV, bytes.len(), &|| false);
@@ -59,7 +75,12 @@ fn holds(bytes: &[u8], depth: Depth, budget: &Budget<'_>, program: &[u8]) -> boo
 fn kind(bytes: &[u8]) -> Option<ContainerKind> {
     let is_tar = bytes.get(257..262) == Some(b"ustar");
     let magic = KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind);
-    magic.or(is_tar.then_some(ContainerKind::Tar))
+    let is_iso = bytes.get(0x8001..0x8006) == Some(b"CD001");
+    let is_lha = bytes.get(2..4) == Some(b"-l") && bytes.get(6) == Some(&b'-');
+    magic
+        .or(is_tar.then_some(ContainerKind::Tar))
+        .or(is_iso.then_some(ContainerKind::Iso9660))
+        .or(is_lha.then_some(ContainerKind::Lha))
 }
 
 const KINDS: &[(&[u8], ContainerKind)] = &[
@@ -72,6 +93,10 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
+    (b"%PDF-", ContainerKind::Pdf),
+    (b"7z\xbc\xaf\x27\x1c", ContainerKind::SevenZip),
+    (b"Rar!\x1a\x07", ContainerKind::Rar),
+    (b"ITSF", ContainerKind::Chm),
 ];
 
 /// Files of the kinds that this crate opens.
@@ -90,6 +115,13 @@ const CONTAINERS: &[&str] = &[
     "clam.newc.cpio",
     "clam.odc.cpio",
     "clam.cab",
+    "clam.pdf",
+    "clam.7z",
+    "clam-v2.rar",
+    "clam-v3.rar",
+    "clam.iso",
+    "clamjol.iso",
+    "clam.chm",
 ];
 
 /// The key of the stored files, from the README of the data.

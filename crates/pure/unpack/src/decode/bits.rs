@@ -22,6 +22,22 @@ impl<'a> MsbBits<'a> {
         self.next.saturating_sub(usize::try_from(self.count / 8).unwrap_or(0))
     }
 
+    /// Bytes in all.
+    pub(crate) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether more than `bits` (0 to 7) are left.
+    pub(crate) fn has_more_than(&mut self, bits: u32) -> bool {
+        self.peek(bits.wrapping_add(1));
+        self.count > bits
+    }
+
+    /// Whole bytes of which no bit was used.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.used()..).unwrap_or_default()
+    }
+
     /// The next `bits` (1 to 32), zeros beyond the end.
     pub(crate) fn peek(&mut self, bits: u32) -> u32 {
         if self.count < bits {

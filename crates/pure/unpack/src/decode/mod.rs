@@ -8,8 +8,13 @@ pub(crate) mod bzip2;
 mod copy;
 pub(crate) mod deflate;
 pub(crate) mod implode;
+pub(crate) mod lh1;
+pub(crate) mod lzh;
 pub(crate) mod lzma;
 pub(crate) mod lzw;
+pub(crate) mod ppmd7;
+pub(crate) mod prefix;
+pub(crate) mod rar;
 pub(crate) mod zstd;
 
 use crate::output::Stop;

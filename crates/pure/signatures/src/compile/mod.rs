@@ -1,13 +1,21 @@
 //! From signature sets to the file that is mapped.
 
+mod bodies;
+mod encode;
+mod rarity;
+mod trigger;
+mod window;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use watchglass_database::{Builder, HashRole};
+use watchglass_database::{BuildError, Builder, HashRole, MAX_NAME_BYTES};
 
+use self::bodies::{Bodies, NotCompiled};
 use crate::error::{BadLine, Fault, LineError};
 use crate::hash::{HashSignature, Subject};
 use crate::ignore::Ignore;
+use crate::logical::{LogicalSignature, Subsignature};
 use crate::set::{Entry, Format, SignatureSet};
 use crate::signature::Signature;
 
@@ -52,6 +60,12 @@ pub struct Report {
     pub passed_over: u64,
     /// Signatures that could be read and that this version cannot compile yet, by what they are.
     pub not_compiled: BTreeMap<&'static str, u64>,
+    /// Signatures in the file with regular expressions. The matcher cannot tell whether these are
+    /// found yet.
+    pub with_regexes: u64,
+    /// Signatures in the file that nothing announces, so that each file of their target is searched
+    /// for them.
+    pub unannounced: u64,
     /// Lines that ClamAV passes over as well.
     pub for_other_engines: u64,
     /// Lines that are broken or not supported, up to [`MAX_BAD_LINES`] of them.
@@ -65,7 +79,8 @@ pub const MAX_BAD_LINES: usize = 1000;
 
 /// Compiles sets into the bytes of a database. What is bad in them is left out and told.
 ///
-/// Costs some 200 bytes for each digest while it runs, names and the file among them.
+/// Costs some 200 bytes for each digest while it runs, names and the file among them, and some
+/// 600 for each other signature.
 #[must_use]
 pub fn compile(sources: &[Source<'_>], unwanted: PotentiallyUnwanted) -> (Vec<u8>, Report) {
     let mut compiler = Compiler::default();
@@ -75,12 +90,13 @@ pub fn compile(sources: &[Source<'_>], unwanted: PotentiallyUnwanted) -> (Vec<u8
     for source in first.into_iter().chain(then) {
         compiler.add(source, unwanted);
     }
-    (compiler.builder.build(), compiler.report)
+    compiler.finish()
 }
 
 #[derive(Debug, Default)]
 struct Compiler {
     builder: Builder,
+    bodies: Bodies,
     report: Report,
     ignored: BTreeMap<Box<[u8]>, Vec<Ignore>>,
 }
@@ -100,22 +116,30 @@ impl Compiler {
 
     fn add_entry(&mut self, source: &Source<'_>, entry: Entry<'_>) {
         let line = entry.line;
+        let name = entry.signature.as_ref().ok().and_then(reported_name);
+        if name.is_some_and(|name| self.ignores(name, entry.text)) {
+            self.report.ignored = self.report.ignored.saturating_add(1);
+            return;
+        }
         let added = match entry.signature {
-            Ok(Signature::Hash(hash)) if self.ignores(hash.name.as_str(), entry.text) => {
-                self.report.ignored = self.report.ignored.saturating_add(1);
-                return;
-            }
             Ok(Signature::Hash(hash)) => self.add_hash(source.maker, &hash),
+            Ok(Signature::Body(body)) => {
+                let name = reported(source.maker, body.name.as_str());
+                fits(&name).map(|()| self.bodies.add_body(name.into_owned(), &body))
+            }
+            Ok(Signature::Logical(logical)) => {
+                let name = reported(source.maker, logical.name.as_str());
+                match fits(&name).map(|()| self.add_logical(name.into_owned(), &logical)) {
+                    Ok(Err(NotCompiled(what))) => return self.leave(what),
+                    Ok(Ok(())) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
             Ok(Signature::Ignore(ignore)) => {
                 self.ignored.entry(ignore.name.clone()).or_default().push(ignore);
                 return;
             }
-            Ok(_) => {
-                let left = self.report.not_compiled.entry(source.set.format().plural());
-                let left = left.or_default();
-                *left = left.saturating_add(1);
-                return;
-            }
+            Ok(_) => return self.leave(source.set.format().plural()),
             Err(error) => Err(error),
         };
         match added {
@@ -132,12 +156,21 @@ impl Compiler {
         ignored.is_some_and(|ignored| ignored.iter().any(|one| one.covers(name.as_bytes(), line)))
     }
 
+    fn leave(&mut self, what: &'static str) {
+        let left = self.report.not_compiled.entry(what).or_default();
+        *left = left.saturating_add(1);
+    }
+
+    fn add_logical(&mut self, name: String, logical: &LogicalSignature) -> Result<(), NotCompiled> {
+        self.bodies.add_logical(name, logical)?;
+        let is_regex = |of: &Subsignature| matches!(of, Subsignature::Regex(_));
+        let with_regex = logical.subsignatures.iter().any(is_regex);
+        self.report.with_regexes = self.report.with_regexes.saturating_add(with_regex.into());
+        Ok(())
+    }
+
     fn add_hash(&mut self, maker: Maker, hash: &HashSignature) -> Result<(), LineError> {
-        let name = hash.name.as_str();
-        let name = match maker {
-            Maker::Official => Cow::Borrowed(name),
-            Maker::Other => Cow::Owned(format!("{name}.UNOFFICIAL")),
-        };
+        let name = reported(maker, hash.name.as_str());
         let role = match hash.subject {
             Subject::File => HashRole::File,
             Subject::Section => HashRole::Section,
@@ -150,6 +183,20 @@ impl Compiler {
         Ok(self.builder.add_hash(role, signature)?)
     }
 
+    fn finish(mut self) -> (Vec<u8>, Report) {
+        let (unannounced, errors) = self.bodies.finish(&mut self.builder);
+        self.report.unannounced = unannounced;
+        for error in errors {
+            let error = BadLine { file: "".into(), line: 0, error: error.into() };
+            if self.report.bad.len() < MAX_BAD_LINES {
+                self.report.bad.push(error);
+            } else {
+                self.report.more_bad = self.report.more_bad.saturating_add(1);
+            }
+        }
+        (self.builder.build(), self.report)
+    }
+
     fn refuse(&mut self, source: &Source<'_>, line: u32, error: LineError) {
         let report = &mut self.report;
         if error.fault() == Fault::NotForThisEngine {
@@ -160,6 +207,30 @@ impl Compiler {
             report.more_bad = report.more_bad.saturating_add(1);
         }
     }
+}
+
+/// The name of a signature that is looked for, as its set has it.
+fn reported_name(signature: &Signature) -> Option<&str> {
+    match signature {
+        Signature::Hash(hash) => Some(hash.name.as_str()),
+        Signature::Body(body) => Some(body.name.as_str()),
+        Signature::Logical(logical) => Some(logical.name.as_str()),
+        _ => None,
+    }
+}
+
+/// The name that is reported.
+fn reported(maker: Maker, name: &str) -> Cow<'_, str> {
+    match maker {
+        Maker::Official => Cow::Borrowed(name),
+        Maker::Other => Cow::Owned(format!("{name}.UNOFFICIAL")),
+    }
+}
+
+/// Passes where the database takes a name, so that its line is told if not.
+fn fits(name: &str) -> Result<(), LineError> {
+    let found = name.len();
+    if found <= MAX_NAME_BYTES { Ok(()) } else { Err(BuildError::Name { found }.into()) }
 }
 
 #[cfg(test)]
@@ -212,6 +283,8 @@ mod tests {
             ("a.hdb", format!("{MD5}:68:Eicar\nnonsense\n{MD5}:68:Old:1:2\n")),
             ("a.hdu", format!("{MD5}:68:Joke\n")),
             ("a.ndb", "A:0:*:4142434445\n".to_owned()),
+            ("a.idb", "A:G1:G2:201e800011e800011e800010e800010e800010e80001ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff010221222464\n".to_owned()),
+            ("a.ldb", "A;Engine:51-255,Target:1,IconGroup1:G;0;41424344\n".to_owned()),
             ("a.cbc", "x".to_owned()),
         ];
         let sources: Vec<_> =
@@ -221,6 +294,8 @@ mod tests {
         let bad: Vec<_> = report.bad.iter().map(|bad| (&*bad.file, bad.line)).collect();
         assert_eq!(bad, [("a.hdb", 2), ("a.cbc", 0)]);
         assert_eq!((report.passed_over, report.for_other_engines), (1, 1));
-        assert_eq!(report.not_compiled, [("body signatures", 1)].into());
+        let left = [("icons", 1), ("logical signatures with icons", 1)];
+        assert_eq!(report.not_compiled, left.into());
+        assert_eq!(report.taken, [("hash signatures", 1), ("body signatures", 1)].into());
     }
 }

@@ -1,0 +1,188 @@
+//! The way of a file through the engine.
+
+use std::ops::ControlFlow;
+
+use watchglass_database::{Algorithm, Digest, HashRole};
+use watchglass_formats::pe::Pe;
+use watchglass_formats::{Facts, Refined};
+use watchglass_matching::Work;
+use watchglass_unpack::{Budget, Depth, Limit, NotScanned};
+
+use crate::digests::digest;
+use crate::engine::{Known, Memory};
+use crate::heuristic::Heuristic;
+use crate::layer::Layer;
+use crate::report::{Detection, Finding, Omission, Reason, Report};
+use crate::settings::Matches;
+use crate::{containers, test_signature};
+use watchglass_formats::FileType;
+
+/// The scan of one file.
+pub(crate) struct Scan<'s, 'd> {
+    pub(crate) known: &'s Known<'d>,
+    pub(crate) memory: &'s mut Memory,
+    pub(crate) budget: &'s Budget<'s>,
+    /// For matching, which the budget does not count.
+    pub(crate) work: Work<'s>,
+    report: Report,
+    /// Told at the end, since a signature says more.
+    suspicions: Vec<Finding>,
+}
+
+/// Broken off when nothing that is still to come can change what is told.
+pub(crate) type Flow = ControlFlow<()>;
+
+impl<'s, 'd> Scan<'s, 'd> {
+    pub(crate) fn new(
+        known: &'s Known<'d>,
+        memory: &'s mut Memory,
+        budget: &'s Budget<'s>,
+        work: Work<'s>,
+        report: Report,
+    ) -> Self {
+        Self { known, memory, budget, work, report, suspicions: Vec::new() }
+    }
+
+    /// Looks at an object with all that is inside of it.
+    pub(crate) fn object(&mut self, layer: &Layer<'_>, refined: &Refined, depth: Depth) -> Flow {
+        self.content(layer, depth)?;
+        if refined.unlisted > 0 {
+            self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
+        }
+        self.open(layer, depth)?;
+        self.places(layer, &refined.places, depth)
+    }
+
+    /// Looks at the bytes of an object, not at what is inside.
+    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+        self.report.objects = self.report.objects.saturating_add(1);
+        self.report.bytes = self.report.bytes.saturating_add(layer.size());
+        if test_signature::is_test_file(layer.bytes) {
+            self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
+        }
+        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
+        let facts = Facts::of(layer.kind, layer.bytes);
+        if let Facts::Pe(pe) = &facts {
+            self.program(layer, pe)?;
+        }
+        if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
+            self.suspect(layer, Heuristic::BrokenExecutable);
+        }
+        self.views(layer, &facts, depth)
+    }
+
+    fn program(&mut self, layer: &Layer<'_>, pe: &Pe<'_>) -> Flow {
+        for section in &pe.sections {
+            let size = u64::from(section.rsz);
+            let Some(bytes) = layer.bytes.get(section.raw_range()).filter(|_| size > 0) else {
+                continue;
+            };
+            let offset = Some(u64::from(section.raw));
+            self.names(layer, HashRole::Section, size, offset, |one| digest(bytes, one))?;
+        }
+        let mut text = Vec::new();
+        match pe.imports(&mut |piece| text.extend_from_slice(piece)) {
+            Ok(imports) => {
+                let size = u64::from(imports.length);
+                self.names(layer, HashRole::Imports, size, None, |one| digest(&text, one))
+            }
+            Err(_) => Flow::Continue(()),
+        }
+    }
+
+    /// Tells the signatures of a digest, which is made only if one may ask for it.
+    pub(crate) fn names(
+        &mut self,
+        layer: &Layer<'_>,
+        role: HashRole,
+        size: u64,
+        offset: Option<u64>,
+        digest: impl Fn(Algorithm) -> Digest,
+    ) -> Flow {
+        let Some(database) = self.known.database else { return Flow::Continue(()) };
+        let hashes = database.hashes(role);
+        for algorithm in Algorithm::ALL {
+            if hashes.wants(algorithm, size) {
+                for name in hashes.find(&digest(algorithm), size) {
+                    self.find(layer, Detection::Signature(name), offset)?;
+                }
+            }
+        }
+        Flow::Continue(())
+    }
+
+    /// Tells what was found, unless a signature says that it is good.
+    pub(crate) fn find(
+        &mut self,
+        layer: &Layer<'_>,
+        detection: Detection,
+        offset: Option<u64>,
+    ) -> Flow {
+        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
+            return Flow::Continue(());
+        }
+        self.report.find(Finding { detection, member: layer.path(), offset });
+        match self.known.settings.matches {
+            Matches::First => Flow::Break(()),
+            Matches::All => Flow::Continue(()),
+        }
+    }
+
+    /// Keeps a suspicion for the end.
+    pub(crate) fn suspect(&mut self, layer: &Layer<'_>, heuristic: Heuristic) {
+        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
+            return;
+        }
+        let detection = Detection::Heuristic(heuristic);
+        let finding = Finding { detection, member: layer.path(), offset: None };
+        if !self.suspicions.contains(&finding) && self.suspicions.len() < MAX_SUSPICIONS {
+            self.suspicions.push(finding);
+        }
+    }
+
+    /// Tells what a container of type `around` did not give, and alerts where that is wanted.
+    pub(crate) fn refuse(
+        &mut self,
+        layer: &Layer<'_>,
+        kind: FileType,
+        around: FileType,
+        reason: NotScanned,
+    ) {
+        let alerts = self.known.settings.alerts;
+        let heuristic = match reason {
+            NotScanned::Encrypted { .. } if alerts.encrypted => containers::encrypted(around),
+            NotScanned::Limit { which, .. } if alerts.limits => Heuristic::of_limit(which),
+            NotScanned::Overlapping { .. } if alerts.heuristics => Some(Heuristic::OverlappingZip),
+            _ => None,
+        };
+        if let Some(heuristic) = heuristic {
+            self.suspect(layer, heuristic);
+        }
+        self.omit(layer, kind, Reason::Container(reason));
+    }
+
+    /// Tells that the steps were used up, or that the caller wanted an end.
+    pub(crate) fn refuse_for_work(&mut self, layer: &Layer<'_>, which: Limit) {
+        let limit = self.known.settings.limits.max_steps;
+        self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
+    }
+
+    pub(crate) fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {
+        self.report.omit(Omission { member: layer.path(), file_type, reason });
+    }
+
+    pub(crate) fn finish(mut self) -> Report {
+        let told = match self.known.settings.matches {
+            Matches::First if self.report.findings.is_empty() => 1,
+            Matches::First => 0,
+            Matches::All => usize::MAX,
+        };
+        for finding in self.suspicions.into_iter().take(told) {
+            self.report.find(finding);
+        }
+        self.report
+    }
+}
+
+/// Suspicions kept for one file.
+const MAX_SUSPICIONS: usize = 64;

@@ -1,0 +1,127 @@
+//! The way of a file through the engine.
+
+use watchglass_database::{Algorithm, Database};
+use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
+
+use crate::digests::digest;
+use crate::test_signature::tests::test_file;
+use crate::*;
+
+/// `abc`, gzipped.
+const ABC: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\x03\0\0\0";
+const MD5_OF_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
+
+fn scan(sets: &[(&str, String)], settings: Settings, bytes: &[u8]) -> (Report, Vec<String>) {
+    let source = |(file, text): &'_ (&str, String)| Source {
+        set: SignatureSet::named(file).unwrap(),
+        bytes: text.clone().leak().as_bytes(),
+        maker: Maker::Official,
+    };
+    let sources: Vec<Source<'_>> = sets.iter().map(source).collect();
+    let (compiled, _) = compile(&sources, PotentiallyUnwanted::Take);
+    let database = Database::open(&compiled).unwrap();
+    let mut engine = Engine::new(Some(&database), settings);
+    let report = engine.scan(bytes, bytes.len() as u64, &|| false);
+    let name = |finding: &Finding| match finding.detection {
+        Detection::Signature(name) => database.name(name).unwrap(),
+        Detection::Heuristic(heuristic) => heuristic.name().to_owned(),
+    };
+    let names = report.findings.iter().map(name).collect();
+    (report, names)
+}
+
+fn all() -> Settings {
+    Settings { matches: Matches::All, ..Settings::default() }
+}
+
+#[test]
+fn finds_a_digest_inside() {
+    let (report, names) = scan(&[("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))], all(), ABC);
+    assert_eq!((&names[..], report.objects), (&["Abc".to_owned()][..], 2));
+    assert_eq!(report.findings[0].member.0.len(), 1);
+    assert!(report.is_complete());
+}
+
+#[test]
+fn finds_bodies_inside_and_tells_what_they_lie_in() {
+    let sets = [(
+        "a.ldb",
+        "In;Engine:51-255,Target:0,Container:CL_TYPE_GZ;0;616263\n\
+         Not;Engine:51-255,Target:0,Container:CL_TYPE_ZIP;0;616263\n\
+         Wide;Engine:51-255,Target:0;0&1;616263;646566\n"
+            .to_owned(),
+    )];
+    let (report, names) = scan(&sets, all(), ABC);
+    assert_eq!(names, ["In"]);
+    assert_eq!(report.findings[0].member.0.len(), 1);
+}
+
+#[test]
+fn pages_and_texts_are_found_in_their_forms() {
+    let sets = [
+        ("a.ndb", "Text:7:*:68656c6c6f20776f726c64\nPage:3:*:3c703e68656c6c6f\n".to_owned()),
+        ("b.ndb", "Raw:0:*:48656C6C6F2020\n".to_owned()),
+    ];
+    let names = |bytes: &[u8]| scan(&sets, all(), bytes).1;
+    assert_eq!(names(b"so: Hello   World and more of it"), ["Raw", "Text"]);
+    assert_eq!(names(b"<html><!-- x --><P>Hello   World</P></html>"), ["Page"]);
+}
+
+#[test]
+fn matching_has_a_bound() {
+    let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];
+    let limits = watchglass_unpack::Limits { max_steps: 1, ..Default::default() };
+    let bytes = b"abcx".repeat(200_000);
+    let (report, names) = scan(&sets, Settings { limits, ..all() }, &bytes);
+    assert_eq!((names.len(), report.is_complete()), (0, false));
+    assert_eq!(report.not_scanned[0].reason.code(), "limit");
+}
+
+#[test]
+fn what_lies_in_something_good_is_good() {
+    let outside = digest(ABC, Algorithm::Md5);
+    let hex: String = outside.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sets = [
+        ("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n")),
+        ("a.fp", format!("{hex}:{}:Good\n", ABC.len())),
+    ];
+    assert_eq!(scan(&sets, all(), ABC).1, [""; 0]);
+}
+
+#[test]
+fn the_first_finding_ends_it_unless_all_are_wanted() {
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n{MD5_OF_ABC}:3:Bcd\n"))];
+    assert_eq!(scan(&sets, Settings::default(), ABC).1, ["Abc"]);
+    assert_eq!(scan(&sets, all(), ABC).1, ["Abc", "Bcd"]);
+}
+
+#[test]
+fn the_test_file_needs_no_database() {
+    let mut engine = Engine::new(None, Settings::default());
+    let file = test_file();
+    let report = engine.scan(&file, file.len() as u64, &|| false);
+    let detection = Detection::Heuristic(Heuristic::TestFile);
+    assert_eq!(report.findings[0].detection, detection);
+}
+
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let mut engine =
+        Engine::new(None, Settings { unpacking: Unpacking::No, ..Settings::default() });
+    let mut reasons = |bytes: &[u8], size| {
+        let report = engine.scan(bytes, size, &|| false);
+        report.not_scanned.iter().map(|one| one.reason.code()).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(ABC, ABC.len() as u64), ["not-unpacked"]);
+    assert_eq!(reasons(b"abc", 4), ["limit"]);
+    assert_eq!(reasons(b"xar!", 4), ["not-supported"]);
+}
+
+#[test]
+fn a_limit_alerts_where_that_is_wanted() {
+    let limits = watchglass_unpack::Limits { max_file_size: 1, ..Default::default() };
+    let mut settings = Settings { limits, ..Settings::default() };
+    assert_eq!(scan(&[], settings, ABC).1, [""; 0]);
+    settings.alerts.limits = true;
+    assert_eq!(scan(&[], settings, ABC).1, ["Heuristics.Limits.Exceeded.MaxFileSize"]);
+}

@@ -1,0 +1,197 @@
+//! The views of an object: its bytes, and the forms that are made of them.
+//!
+//! Which view is looked at with the signatures of which target is the table of `watchglass_normal`.
+
+use watchglass_database::HashRole;
+use watchglass_formats::{Facts, FileType};
+use watchglass_matching::{Hit, Matcher, Object, OutOfWork};
+use watchglass_normal::{Limits, OverLimit, html, text};
+use watchglass_unpack::{Depth, Limit, NotScanned};
+
+use crate::digests::digest;
+use crate::layer::Layer;
+use crate::report::{Detection, Reason};
+use crate::scan::{Flow, Scan};
+use crate::settings::Matches;
+
+/// Bytes that are looked at as one.
+#[derive(Clone, Copy)]
+struct View<'v> {
+    bytes: &'v [u8],
+    target: u8,
+    /// The size that conditions ask for.
+    file_size: u64,
+    /// Whether places in it are places in the object.
+    is_object: bool,
+}
+
+impl Scan<'_, '_> {
+    /// Looks for what signatures say of the bytes themselves.
+    pub(crate) fn views(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, depth: Depth) -> Flow {
+        if self.known.database.is_none() {
+            return Flow::Continue(());
+        }
+        match layer.kind {
+            FileType::Html => self.page(layer, layer.bytes, depth),
+            FileType::HtmlUtf16 => {
+                self.view(layer, facts, View::of(layer, GENERIC))?;
+                let mut bytes = std::mem::take(&mut self.memory.forms.narrowed);
+                html::from_utf16(layer.bytes, &mut bytes);
+                let flow = self.page(layer, &bytes, depth);
+                self.memory.forms.narrowed = bytes;
+                flow
+            }
+            FileType::TextAscii
+            | FileType::TextUtf8
+            | FileType::TextUtf16Le
+            | FileType::TextUtf16Be
+            | FileType::Script => self.text(layer, facts),
+            kind => self.view(layer, facts, View::of(layer, kind.target().unwrap_or(GENERIC))),
+        }
+    }
+
+    fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>) -> Flow {
+        let mut form = std::mem::take(&mut self.memory.forms.text);
+        let flow = match text::normalise(layer.bytes, &FORMS, &mut form) {
+            // One look serves for both.
+            Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT)),
+            Ok(text::Form::Changed) => {
+                let view = View { bytes: &form, target: TEXT, ..View::form(&[], layer.size()) };
+                match self.view(layer, facts, View::of(layer, GENERIC)) {
+                    Flow::Continue(()) => self.view(layer, facts, view),
+                    Flow::Break(()) => Flow::Break(()),
+                }
+            }
+            Err(over) => {
+                self.refuse_form(layer, over);
+                self.view(layer, facts, View::of(layer, GENERIC))
+            }
+        };
+        self.memory.forms.text = form;
+        flow
+    }
+
+    fn page(&mut self, layer: &Layer<'_>, bytes: &[u8], depth: Depth) -> Flow {
+        let mut pages = std::mem::take(&mut self.memory.forms.pages);
+        let flow = match html::normalise(bytes, &FORMS, &mut pages) {
+            Ok(report) => {
+                self.tell_of_page(layer, &report);
+                self.page_forms(layer, &pages, depth)
+            }
+            Err(over) => {
+                self.refuse_form(layer, over);
+                self.view(layer, &Facts::Unknown, View::of(layer, HTML))
+            }
+        };
+        self.memory.forms.pages = pages;
+        flow
+    }
+
+    fn page_forms(&mut self, layer: &Layer<'_>, pages: &html::Pages, depth: Depth) -> Flow {
+        let forms = [
+            (&pages.no_comment, HTML),
+            (&pages.no_tags, HTML),
+            (&pages.script, HTML),
+            (&pages.script, TEXT),
+        ];
+        for (bytes, target) in forms.into_iter().filter(|(bytes, _)| !bytes.is_empty()) {
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            self.names(layer, HashRole::File, size, None, |one| digest(bytes, one))?;
+            let view = View { target, ..View::form(bytes, size) };
+            self.view(layer, &Facts::Unknown, view)?;
+        }
+        for data in &pages.data {
+            self.data(layer, data, depth)?;
+        }
+        Flow::Continue(())
+    }
+
+    /// What an address of a page holds.
+    fn data(&mut self, layer: &Layer<'_>, data: &[u8], depth: Depth) -> Flow {
+        let inside = self.budget.admit().and_then(|()| self.budget.inside(depth));
+        match inside {
+            Ok(inside) => {
+                let (kind, refined) = self.known.look(data);
+                self.object(&layer.inner(b"data:", data, kind), &refined, inside)
+            }
+            Err(reason) => {
+                self.refuse(layer, layer.kind, layer.kind, reason);
+                Flow::Continue(())
+            }
+        }
+    }
+
+    fn tell_of_page(&mut self, layer: &Layer<'_>, report: &html::Report) {
+        if let Some(over) = report.no_tags {
+            self.refuse_form(layer, over);
+        }
+        if report.data_left_out > 0 {
+            self.omit(layer, layer.kind, Reason::Places(report.data_left_out.into()));
+        }
+        if report.is_cut {
+            self.refuse_for_work(layer, Limit::ScanSize);
+        }
+    }
+
+    fn refuse_form(&mut self, layer: &Layer<'_>, over: OverLimit) {
+        let limit = u64::try_from(over.limit).unwrap_or(u64::MAX);
+        let reason = NotScanned::Limit { which: Limit::FileSize, limit };
+        self.refuse(layer, layer.kind, layer.kind, reason);
+    }
+
+    /// Looks at one view.
+    fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>) -> Flow {
+        let Some(database) = self.known.database else { return Flow::Continue(()) };
+        let around = layer.types_around();
+        let object = Object {
+            bytes: view.bytes,
+            target: view.target,
+            facts,
+            file_size: view.file_size,
+            container: around.last().copied(),
+            intermediates: &around,
+        };
+        let (mut hits, first) = (Vec::new(), self.known.settings.matches == Matches::First);
+        let mut found = |hit: Hit| {
+            hits.push(hit);
+            let enough = first && hit.handler.is_none() || hits.len() >= MAX_HITS;
+            if enough { Flow::Break(()) } else { Flow::Continue(()) }
+        };
+        let matcher = Matcher::new(database);
+        let ended = matcher.scan(&object, &mut self.memory.scratch, &mut self.work, &mut found);
+        for hit in hits {
+            match hit.handler {
+                Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
+                None => {
+                    let offset = hit.offset.filter(|_| view.is_object);
+                    self.find(layer, Detection::Signature(hit.name), offset)?;
+                }
+            }
+        }
+        match ended {
+            Ok(()) => {}
+            Err(OutOfWork::Stopped) => self.refuse_for_work(layer, Limit::Stopped),
+            Err(_) => self.refuse_for_work(layer, Limit::Steps),
+        }
+        Flow::Continue(())
+    }
+}
+
+impl<'v> View<'v> {
+    /// The object itself.
+    fn of(layer: &'v Layer<'_>, target: u8) -> Self {
+        Self { bytes: layer.bytes, target, file_size: layer.size(), is_object: true }
+    }
+
+    fn form(bytes: &'v [u8], file_size: u64) -> Self {
+        Self { bytes, target: GENERIC, file_size, is_object: false }
+    }
+}
+
+const GENERIC: u8 = 0;
+const HTML: u8 = 3;
+const TEXT: u8 = 7;
+/// ClamAV's.
+const FORMS: Limits = Limits::CLAMAV;
+/// Signatures of one view that are told.
+const MAX_HITS: usize = 256;

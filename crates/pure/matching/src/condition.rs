@@ -1,0 +1,53 @@
+//! What must hold of an object before a signature is looked for.
+
+use watchglass_database::condition::{Condition, Conditions, Types};
+use watchglass_formats::FileType;
+
+use crate::scan::Object;
+
+/// Whether all conditions hold, and as what the object is to be looked at again.
+pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Option<FileType>> {
+    let mut handler = None;
+    for condition in conditions {
+        let holds = match condition {
+            Condition::FileSize(min, max) => within(object.file_size, min, max),
+            Condition::EntryPoint(min, max) => {
+                object.facts.entry_point().is_some_and(|entry| within(entry, min, max))
+            }
+            Condition::Sections(min, max) => {
+                let count =
+                    object.facts.section_count().and_then(|count| u64::try_from(count).ok());
+                count.is_some_and(|count| within(count, min, max))
+            }
+            Condition::Container(name) => object.container.is_some_and(|of| is(name, of)),
+            Condition::Intermediates(types) => lies_in(types, object.intermediates),
+            Condition::Handler(name) => {
+                handler = FileType::ALL.iter().copied().find(|of| of.name().as_bytes() == name);
+                handler.is_some()
+            }
+        };
+        if !holds {
+            return None;
+        }
+    }
+    Some(handler)
+}
+
+fn within(number: u64, min: u32, max: u32) -> bool {
+    (u64::from(min)..=u64::from(max)).contains(&number)
+}
+
+/// Whether a name is that of a type, or of any.
+fn is(name: &[u8], of: FileType) -> bool {
+    name == FileType::Any.name().as_bytes() || name == of.name().as_bytes()
+}
+
+/// Whether the innermost of what an object lies in are these, from the outside to the inside.
+fn lies_in(types: Types<'_>, around: &[FileType]) -> bool {
+    let count = types.count();
+    let Some(outside) = around.len().checked_sub(count) else {
+        return false;
+    };
+    let innermost = around.get(outside..).unwrap_or_default();
+    types.zip(innermost).all(|(name, of)| is(name, *of))
+}

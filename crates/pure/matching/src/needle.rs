@@ -1,0 +1,72 @@
+//! By what a part is searched for once its signature was noticed.
+
+use memchr::memmem::Finder;
+use watchglass_database::body::{Item, Part};
+
+use crate::scratch::Span;
+
+/// Bytes of a part that stand at a fixed distance from its start.
+#[derive(Debug)]
+pub(crate) struct Needle<'a> {
+    before: usize,
+    bytes: &'a [u8],
+    by: By<'a>,
+}
+
+#[derive(Debug)]
+enum By<'a> {
+    /// The bytes as they are.
+    Bytes(Box<Finder<'a>>),
+    /// The first of them, in one of two cases.
+    Letter(u8),
+}
+
+impl<'a> Needle<'a> {
+    /// The longest plain bytes of a part, or the longest that fold; `None` without such.
+    pub(crate) fn of(part: &Part<'a>) -> Option<Self> {
+        let mut best: Option<(usize, &'a [u8], bool)> = None;
+        let mut before = 0_usize;
+        for item in part.items {
+            let (bytes, folds) = match item {
+                Item::Bytes(bytes) => (bytes, false),
+                Item::Folded(bytes) => (bytes, true),
+                Item::Any(count) => {
+                    before = before.checked_add(usize::try_from(count).ok()?)?;
+                    continue;
+                }
+                Item::High(_) | Item::Low(_) => {
+                    before = before.checked_add(1)?;
+                    continue;
+                }
+                // What is behind may stand at several distances.
+                Item::Class(_) | Item::Choice { .. } => break,
+            };
+            let worth = |bytes: &[u8], folds| if folds { bytes.len() / 4 } else { bytes.len() };
+            if best
+                .is_none_or(|(_, held, held_folds)| worth(bytes, folds) > worth(held, held_folds))
+            {
+                best = Some((before, bytes, folds));
+            }
+            before = before.checked_add(bytes.len())?;
+        }
+        let (before, bytes, folds) = best.filter(|(_, bytes, _)| !bytes.is_empty())?;
+        let by = if folds {
+            By::Letter(*bytes.first()?)
+        } else {
+            By::Bytes(Box::new(Finder::new(bytes)))
+        };
+        Some(Self { before, bytes, by })
+    }
+
+    /// The first place in a span where the part may begin.
+    pub(crate) fn next_start(&self, bytes: &[u8], span: Span) -> Option<usize> {
+        let from = span.first.checked_add(self.before)?;
+        let to = span.last.saturating_add(self.before).saturating_add(self.bytes.len());
+        let haystack = bytes.get(from..to.min(bytes.len()))?;
+        let found = match &self.by {
+            By::Bytes(finder) => finder.find(haystack),
+            By::Letter(letter) => memchr::memchr2(*letter, letter.to_ascii_uppercase(), haystack),
+        };
+        span.first.checked_add(found?).filter(|start| *start <= span.last)
+    }
+}

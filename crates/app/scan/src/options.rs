@@ -11,6 +11,8 @@ use watchglass_channel::{Setup, Switch};
 use watchglass_engine::Limits;
 use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Policy, Recursion};
 
+use crate::database::UseCache;
+
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Act {
@@ -31,6 +33,7 @@ pub(crate) struct Options {
     pub(crate) max_scan_time: u32,
     pub(crate) jobs: usize,
     pub(crate) unwanted: bool,
+    pub(crate) cache: UseCache,
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
     pub(crate) json: bool,
@@ -47,6 +50,9 @@ Databases:
   -d, --database PATH      a signature set, a folder of sets, a .cvd/.cld, or a compiled file; may be
                            given again. Default: /var/lib/clamav
       --heuristics-only    scan without a database
+      --no-cache           compile sets again, and keep nothing; otherwise what was compiled is kept
+                           in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass (root) or
+                           ~/.cache/watchglass, the two last used
       --detect-pua         signatures of what not everybody minds, too
 
 Which files:
@@ -89,8 +95,7 @@ Example: watchglass scan -r -i /home";
 ///
 /// # Errors
 /// For what is no option, or no value of one.
-pub(crate) fn parse() -> Result<Act, Box<dyn Error>> {
-    let mut arguments = lexopt::Parser::from_env();
+pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Act, Box<dyn Error>> {
     let mut options = Options::new();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -105,9 +110,9 @@ pub(crate) fn parse() -> Result<Act, Box<dyn Error>> {
             other => {
                 // Owned, so that the value of the option can be asked for.
                 let name = name_of(&other);
-                if !options.flag(&name, &mut arguments)?
-                    && !options.limit(&name, &mut arguments)?
-                    && !options.place(&name, &mut arguments)?
+                if !options.flag(&name, arguments)?
+                    && !options.limit(&name, arguments)?
+                    && !options.place(&name, arguments)?
                 {
                     return Err(format!("`{name}` is no option; see --help").into());
                 }
@@ -150,6 +155,7 @@ impl Options {
             max_scan_time: 120_000,
             jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             unwanted: false,
+            cache: UseCache::Yes,
             infected_only: false,
             summary: true,
             json: false,
@@ -189,6 +195,7 @@ impl Options {
             "--no-summary" => self.summary = false,
             "--json" => self.json = true,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
+            "--no-cache" => self.cache = UseCache::No,
             "--heuristics-only" => self.heuristics_only = true,
             "--require-jail" => self.require_jail = true,
             _ => return Ok(false),

@@ -67,16 +67,6 @@ impl<'o> Output<'o> {
             for warning in &loaded.warnings {
                 let _ = self.warn(warning);
             }
-            if let Some(report) = &loaded.report {
-                let left: u64 = report.not_compiled.values().sum();
-                let bad = u64::try_from(report.bad.len()).unwrap_or(u64::MAX);
-                let bad = bad.saturating_add(report.more_bad);
-                if left > 0 || bad > 0 {
-                    let _ = self.warn(&format!(
-                        "{left} signatures are of kinds that this version does not know, {bad} lines are bad: they are not looked for"
-                    ));
-                }
-            }
         }
         if self.lacks_database() {
             let _ = self.warn(&no_database());

@@ -44,8 +44,11 @@ pub(crate) enum Event {
 pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let unwanted =
         if options.unwanted { PotentiallyUnwanted::Take } else { PotentiallyUnwanted::PassOver };
-    let loaded =
-        if options.heuristics_only { None } else { database::load(&options.databases, unwanted)? };
+    let loaded = if options.heuristics_only {
+        None
+    } else {
+        database::load(&options.databases, unwanted, options.cache)?
+    };
     let opened = loaded.as_ref().map(|loaded| Database::open(loaded.mapped.as_ref()));
     let opened = opened.transpose()?;
     let program = sibling("watchglass-worker")?;

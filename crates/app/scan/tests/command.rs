@@ -1,38 +1,13 @@
 //! The real command with its real workers, on trees made here.
 #![expect(clippy::disallowed_methods, reason = "tests make trees and start the command")]
-#![expect(clippy::print_stderr, reason = "a test says when it cannot run")]
+
+mod support;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// Programs of ours lie beside each other.
-fn program(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_watchglass-scan")).with_file_name(name)
-}
-
-fn scan(arguments: &[&OsStr]) -> Option<Output> {
-    if !program("watchglass-worker").exists() {
-        eprintln!("skipped: command: watchglass-worker is not built beside this test's program");
-        assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "no watchglass-worker");
-        return None;
-    }
-    Some(Command::new(program("watchglass-scan")).args(arguments).output().unwrap())
-}
-
-/// Made here, so that this file is not what it looks for.
-fn test_file() -> Vec<u8> {
-    let halves = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"];
-    halves.concat().into_bytes()
-}
-
-fn lines(output: &Output) -> Vec<String> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    lines.sort();
-    lines
-}
+use support::{lines, scan, test_file};
 
 #[test]
 fn the_test_file_is_found_and_the_rest_is_told() {

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use watchglass_walk::{FollowLinks, HardLinks, Item, Policy, Recursion, Walk};
+use watchglass_walk::{All, FollowLinks, HardLinks, Item, Policy, Recursion, Walk};
 
 fn walk(folder: &Path, policy: Policy) -> Vec<String> {
     let path = folder.as_os_str().as_bytes().to_vec();
@@ -15,7 +15,7 @@ fn walk(folder: &Path, policy: Policy) -> Vec<String> {
         Item::PassedOver { path, why } => format!("{} {why:?}", short(&path)),
         Item::Trouble(trouble) => format!("{} {}", short(&trouble.path), trouble.error.kind()),
     };
-    let mut told: Vec<String> = Walk::new(std::iter::once(path), policy).map(tell).collect();
+    let mut told: Vec<String> = Walk::new(std::iter::once(path), policy, All).map(tell).collect();
     told.sort();
     told
 }
@@ -78,4 +78,44 @@ fn what_the_kernel_makes_up_is_not_entered() {
 fn what_is_not_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(walk(&folder.path().join("absent"), recursive()), [" entity not found"]);
+}
+
+#[test]
+fn a_fifo_that_takes_a_files_place_is_never_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("file"), "1").unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap();
+    assert!(made.success());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let writers = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(relaxed) {
+                for (from, to) in
+                    [("file", "kept"), ("fifo", "file"), ("file", "fifo"), ("kept", "file")]
+                {
+                    std::fs::rename(path(from), path(to)).unwrap();
+                }
+            }
+        });
+        // Who opens a FIFO to write, without waiting, gets in when somebody has it open to read.
+        let opened = scope.spawn(|| {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).custom_flags(2048); // O_NONBLOCK
+            let mut opened = 0;
+            while !stop.load(relaxed) {
+                let fifo = options.open(path("fifo"));
+                opened += u32::from(fifo.is_ok_and(|one| !one.metadata().unwrap().is_file()));
+            }
+            opened
+        });
+        for _ in 0..2000 {
+            walk(folder.path(), recursive());
+        }
+        stop.store(true, relaxed);
+        opened.join().unwrap()
+    });
+    assert_eq!(writers, 0);
 }

@@ -71,6 +71,39 @@ fn a_worker_that_is_killed_costs_one_file() {
     assert_eq!(running.child.wait().unwrap().code(), Some(2));
 }
 
+/// What the jail refuses, its own tests show; this shows that a worker of a real scan is in it, with
+/// nothing open but its channel and the streams it was started with.
+#[test]
+fn the_worker_of_a_scan_is_held() {
+    if !has_worker() || !is_root() {
+        return support::skip("held", "only root looks into a process that is not dumpable");
+    }
+    let mut running = Running::start();
+    assert_eq!(running.tell("first"), "OK");
+    let worker = format!("/proc/{}", running.worker());
+    let status = std::fs::read_to_string(format!("{worker}/status")).unwrap();
+    for (key, value) in [
+        ("Seccomp", "2"),
+        ("NoNewPrivs", "1"),
+        ("CapEff", "0000000000000000"),
+        ("CapBnd", "0000000000000000"),
+        ("Threads", "1"),
+    ] {
+        let line = format!("{key}:\t{value}");
+        assert!(status.lines().any(|one| one == line), "no {line} in {status}");
+    }
+    let network = |of: &str| std::fs::read_link(format!("{of}/ns/net")).unwrap();
+    assert_ne!(network(&worker), network("/proc/self"));
+    let open = std::fs::read_dir(format!("{worker}/fd")).unwrap().map(|one| one.unwrap().path());
+    let open: Vec<PathBuf> =
+        open.filter(|one| one.file_name().is_none_or(|name| name != "2")).collect();
+    for descriptor in open {
+        let target = std::fs::read_link(&descriptor).unwrap();
+        let target = target.to_str().unwrap();
+        assert!(target == "/dev/null" || target.starts_with("socket:"), "{target}");
+    }
+}
+
 #[test]
 fn an_interrupt_ends_the_scan_and_its_workers_though_more_paths_may_come() {
     if !has_worker() {

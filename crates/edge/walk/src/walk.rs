@@ -374,3 +374,29 @@ fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     path.extend_from_slice(name);
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::All;
+
+    #[test]
+    fn what_is_held_is_opened_whatever_bears_its_name_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("name"), "held").unwrap();
+        let opened = File::open(folder.path()).unwrap();
+        let name = CString::new("name").unwrap();
+        let held = Held::of(opened.as_fd(), &name, OFlags::NOFOLLOW).unwrap();
+        std::fs::remove_file(folder.path().join("name")).unwrap();
+        let path = folder.path().join("name");
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+        let mut walk = Walk::new(std::iter::empty(), Policy::default(), All);
+        let Some(Item::File(mut file)) = walk.file(&held, Vec::new()) else { panic!("no file") };
+        let mut text = String::new();
+        file.file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "held");
+    }
+}

@@ -22,7 +22,7 @@ pub struct Budget<'s> {
     spent: Cell<Option<(Limit, u64)>>,
 }
 
-/// How many containers lie around something. Given by [`Budget::outermost`] and
+/// How many containers lie around something. Given by [`Budget::outermost`], [`Budget::inside`] and
 /// [`crate::Container::depth_inside`] and made by nobody else, so that no caller can forget it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth(u32);
@@ -80,7 +80,10 @@ impl<'s> Budget<'s> {
     }
 
     /// Pays for one step, and for one more for each 4 KiB of `bytes` read or made.
-    pub(crate) fn work(&self, bytes: usize) -> Result<(), NotScanned> {
+    ///
+    /// # Errors
+    /// The limit that was reached, or that the caller wants an end.
+    pub fn work(&self, bytes: usize) -> Result<(), NotScanned> {
         self.go_on()?;
         let steps = to_u64(bytes / BYTES_A_STEP).saturating_add(1);
         let done = self.steps.get().saturating_add(steps);
@@ -103,7 +106,10 @@ impl<'s> Budget<'s> {
     }
 
     /// Pays for one member.
-    pub(crate) fn admit(&self) -> Result<(), NotScanned> {
+    ///
+    /// # Errors
+    /// [`crate::Limits::max_files`] was reached.
+    pub fn admit(&self) -> Result<(), NotScanned> {
         let files = self.files.get().saturating_add(1);
         if files > self.limits.max_files {
             return Err(self.spend(Limit::Files, self.limits.max_files));
@@ -137,7 +143,10 @@ impl<'s> Budget<'s> {
     }
 
     /// The depth inside of something at `depth`, if one may go there.
-    pub(crate) fn inside(&self, depth: Depth) -> Result<Depth, NotScanned> {
+    ///
+    /// # Errors
+    /// [`crate::Limits::max_recursion`] was reached.
+    pub fn inside(&self, depth: Depth) -> Result<Depth, NotScanned> {
         let limit = self.limits.max_recursion;
         if depth.0 >= limit {
             return Err(NotScanned::Limit { which: Limit::Recursion, limit: limit.into() });

@@ -1,0 +1,170 @@
+//! What a scan says.
+
+use std::fmt;
+
+use watchglass_database::NameId;
+use watchglass_formats::FileType;
+use watchglass_unpack::{Limit, NotScanned};
+
+use crate::heuristic::Heuristic;
+
+/// What the scan of one file says. What it holds is bounded, whatever the file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What the file is.
+    pub file_type: FileType,
+    /// What was found, in the order in which it was; at most [`MAX_FINDINGS`].
+    pub findings: Vec<Finding>,
+    /// Findings beyond those.
+    pub more_findings: u64,
+    /// What was not looked at; at most [`MAX_OMISSIONS`].
+    pub not_scanned: Vec<Omission>,
+    /// Omissions beyond those.
+    pub more_not_scanned: u64,
+    /// Objects looked at, the file and everything inside of it.
+    pub objects: u64,
+    /// Bytes of their content, unpacked.
+    pub bytes: u64,
+}
+
+/// Findings told for one file. What is beyond is counted: the name of a further signature changes
+/// nothing for the person who has to act, and the number bounds what a signature set can say
+/// towards the outside about one file.
+pub const MAX_FINDINGS: usize = 64;
+
+/// Omissions told for one file, for the same person.
+pub const MAX_OMISSIONS: usize = 64;
+
+/// Bytes of one name in a [`MemberPath`]; longer ones are cut. The longest of ext4 has 255.
+pub const MAX_MEMBER_NAME_BYTES: usize = 255;
+
+/// Something was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was found.
+    pub detection: Detection,
+    /// In which member of the file.
+    pub member: MemberPath,
+    /// Where in it, in bytes from its start; none where the whole of it counts, or where what matched
+    /// is a form that was made of it.
+    pub offset: Option<u64>,
+}
+
+/// What can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Detection {
+    /// What a signature of the database names.
+    Signature(NameId),
+    /// What the engine knows without a database.
+    Heuristic(Heuristic),
+}
+
+/// Something was not looked at, or not all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Omission {
+    /// Which member of the file.
+    pub member: MemberPath,
+    /// What it is.
+    pub file_type: FileType,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// What a container said of itself or of a member.
+    Container(NotScanned),
+    /// A container of a known type that this version does not open.
+    NotOpened,
+    /// It was not to be opened.
+    NotUnpacked,
+    /// More things stand inside of it than are looked at.
+    Places(u64),
+}
+
+/// Names of members, from the file inwards; empty for the file itself. Bytes, as the containers have
+/// them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MemberPath(pub Vec<Box<[u8]>>);
+
+impl Report {
+    pub(crate) fn new(file_type: FileType) -> Self {
+        Self {
+            file_type,
+            findings: Vec::new(),
+            more_findings: 0,
+            not_scanned: Vec::new(),
+            more_not_scanned: 0,
+            objects: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Whether everything was looked at. Only then is a file without findings clean.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.not_scanned.is_empty()
+    }
+
+    /// Whether the same detection in the same member was told already.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        let same =
+            |told: &Finding| (told.detection, &told.member) == (finding.detection, &finding.member);
+        if self.findings.iter().any(same) {
+            return;
+        }
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.more_findings = self.more_findings.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn omit(&mut self, omission: Omission) {
+        if self.not_scanned.contains(&omission) {
+            return;
+        }
+        if self.not_scanned.len() < MAX_OMISSIONS {
+            self.not_scanned.push(omission);
+        } else {
+            self.more_not_scanned = self.more_not_scanned.saturating_add(1);
+        }
+    }
+}
+
+impl Reason {
+    /// One word for programs that read it; never changed once it was given.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotOpened => "not-supported",
+            Self::NotUnpacked => "not-unpacked",
+            Self::Places(_) => "limit",
+            Self::Container(reason) => match reason {
+                NotScanned::Encrypted { .. } => "encrypted",
+                NotScanned::UnknownMethod { .. } => "unknown-method",
+                NotScanned::NotSupported { .. } => "not-supported",
+                NotScanned::Limit { which: Limit::Stopped, .. } => "stopped",
+                NotScanned::Limit { .. } => "limit",
+                NotScanned::Split { .. } => "split",
+                NotScanned::Unexplained { .. } => "unexplained",
+                NotScanned::Overlapping { .. } => "overlapping",
+                _ => "damaged",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(reason) => reason.fmt(out),
+            Self::NotOpened => out.write_str("this version does not open such files"),
+            Self::NotUnpacked => out.write_str("opening files was switched off"),
+            Self::Places(count) => write!(out, "{count} more things stand inside of it"),
+        }
+    }
+}

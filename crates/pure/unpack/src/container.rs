@@ -8,7 +8,10 @@ use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
 use crate::cab::Cab;
 use crate::member::Member;
+use crate::ole2::Ole2;
+use crate::onenote::OneNote;
 use crate::reason::{NotScanned, Oddity};
+use crate::rtf::Rtf;
 use crate::streams::{ReadStream, Streams, gzip, others};
 use crate::zip::Zip;
 
@@ -39,6 +42,13 @@ pub enum ContainerKind {
     Ar,
     /// \[MS-CAB\] cabinets: stored, MSZIP, LZX.
     Cab,
+    /// \[MS-CFB\] compound files: streams, and what Office's formats embed in them; macros of VBA and
+    /// of Excel 4.0 ([`crate::Role`]).
+    Ole2,
+    /// Rich Text Format: objects, pictures and other data in hexadecimal digits.
+    Rtf,
+    /// \[MS-ONESTORE\] sections of OneNote: embedded files.
+    OneNote,
 }
 
 /// A container that gives its members one after another.
@@ -111,6 +121,9 @@ impl<'a> Container<'a> {
             ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
             ContainerKind::Ar => Box::new(Ar::new(bytes)),
             ContainerKind::Cab => Box::new(Cab::new(bytes)),
+            ContainerKind::Ole2 => Box::new(Ole2::new(bytes)),
+            ContainerKind::Rtf => Box::new(Rtf::new(bytes)),
+            ContainerKind::OneNote => Box::new(OneNote::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

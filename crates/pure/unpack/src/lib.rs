@@ -47,13 +47,16 @@ mod container;
 mod decode;
 mod limits;
 mod member;
+mod ole2;
+mod onenote;
 mod output;
 mod reason;
+mod rtf;
 mod streams;
 mod zip;
 
 pub use budget::{Budget, Depth};
 pub use container::{Container, ContainerKind, End, Next};
 pub use limits::Limits;
-pub use member::{Declared, Member, Place, Reading};
+pub use member::{Declared, Member, Place, Reading, Role};
 pub use reason::{Limit, NotScanned, Oddity};

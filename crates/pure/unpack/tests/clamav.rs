@@ -32,7 +32,7 @@ fn the_program_is_found_in_each_of_the_unit_tests_containers() {
         let why = "../shared/data is not here";
         return skip("the_program_is_found_in_each_of_the_unit_tests_containers", why);
     };
-    for name in CONTAINERS {
+    for name in CONTAINERS.iter().chain(MORE_CONTAINERS) {
         check(name, &read(name).unwrap(), &program);
     }
 }
@@ -69,6 +69,9 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"\x1f\x8b", ContainerKind::Gzip),
     (b"BZh", ContainerKind::Bzip2),
     (b"MSCF", ContainerKind::Cab),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ContainerKind::Ole2),
+    (b"{\\rt", ContainerKind::Rtf),
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", ContainerKind::OneNote),
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
@@ -90,7 +93,14 @@ const CONTAINERS: &[&str] = &[
     "clam.newc.cpio",
     "clam.odc.cpio",
     "clam.cab",
+    "clam.ole.doc",
+    "clam.ppt",
+    "clam.exe.rtf",
 ];
+
+/// Files that are among the unit tests alone.
+const MORE_CONTAINERS: &[&str] =
+    &["clam.exe.2007.one", "clam.exe.2010.one", "clam.exe.webapp-export.one"];
 
 /// The key of the stored files, from the README of the data.
 const KEY: [&str; 5] = [

@@ -37,6 +37,21 @@ pub fn lzw(data: &[u8]) {
     open(ContainerKind::Lzw, data);
 }
 
+/// Compound files.
+pub fn ole2(data: &[u8]) {
+    open(ContainerKind::Ole2, data);
+}
+
+/// Sections of OneNote.
+pub fn onenote(data: &[u8]) {
+    open(ContainerKind::OneNote, data);
+}
+
+/// Rich text.
+pub fn rtf(data: &[u8]) {
+    open(ContainerKind::Rtf, data);
+}
+
 /// tar archives.
 pub fn tar(data: &[u8]) {
     open(ContainerKind::Tar, data);

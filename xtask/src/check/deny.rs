@@ -1,7 +1,7 @@
 //! cargo-deny, where it is at hand.
 //!
 //! `cargo xtask rooms` holds licences, sources and wrappers from the same `deny.toml` without it.
-//! So it is built (3 minutes on 2 cores) in strict runs only, and its absence is no skip.
+//! So it is built (some minutes on 2 cores, unoptimised) in strict runs only, and its absence is no skip.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -46,7 +46,8 @@ fn program(place: &Place) -> Option<PathBuf> {
 
 fn install(place: &Place) {
     eprintln!("x: building cargo-deny {VERSION} once (some minutes)");
-    let mut cargo = place.cargo(["install", "--quiet", "--locked", "cargo-deny", "--version"]);
+    let mut cargo =
+        place.cargo(["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version"]);
     // What keeps it from being built is told, and rooms has checked what matters.
     if let Err(trouble) = succeed(cargo.arg(VERSION).arg("--root").arg(tools(place))) {
         eprintln!("x: {trouble}");

@@ -126,6 +126,31 @@ impl<'b> Output<'b> {
         Ok(result)
     }
 
+    /// Lets `make` see all that was made and write behind it, up to a limit that is `most` bytes away at
+    /// most; it says where what it made ends. It gets the buffer, which reaches `spare` bytes beyond the
+    /// limit, where it begins to write and the limit.
+    pub(crate) fn grow<T>(
+        &mut self,
+        most: usize,
+        spare: usize,
+        make: impl FnOnce(&mut [u8], usize, usize) -> (usize, T),
+    ) -> Result<T, Stop> {
+        let start = self.bytes.len();
+        let limit = start.saturating_add(self.room()?.min(most));
+        self.bytes.resize(limit.saturating_add(spare), 0);
+        let (end, result) = make(&mut self.bytes, start, limit);
+        self.bytes.truncate(end.clamp(start, limit));
+        Ok(result)
+    }
+
+    /// Asks the budget for room in one piece, which may be less than asked for.
+    pub(crate) fn want(&mut self, bytes: usize) -> Result<(), Stop> {
+        if self.allowed.saturating_sub(self.bytes.len()) >= bytes {
+            return Ok(());
+        }
+        self.settle_for(bytes)
+    }
+
     /// What was made, all of it paid.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.pay();
@@ -141,10 +166,14 @@ impl<'b> Output<'b> {
 
     /// Pays for what was made since the last time and asks how much more may be.
     fn settle(&mut self) -> Result<(), Stop> {
+        self.settle_for(CHUNK)
+    }
+
+    fn settle_for(&mut self, bytes: usize) -> Result<(), Stop> {
         let made = self.pay();
         self.budget.work(made)?;
         let room = self.budget.room(self.bytes.len())?;
-        self.allowed = self.bytes.len().saturating_add(room.min(CHUNK));
+        self.allowed = self.bytes.len().saturating_add(room.min(bytes));
         Ok(())
     }
 

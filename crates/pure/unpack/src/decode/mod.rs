@@ -5,8 +5,8 @@
 
 pub(crate) mod bits;
 pub(crate) mod bzip2;
+mod copy;
 pub(crate) mod deflate;
-pub(crate) mod deflate64;
 pub(crate) mod implode;
 pub(crate) mod lzma;
 pub(crate) mod lzw;

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::headers::{DESCRIPTOR, Header, is_at};
+use super::headers::Header;
 use crate::budget::{Budget, to_u64};
-use crate::decode::{Decoded, bzip2, deflate, deflate64, implode, lzma, zstd};
+use crate::decode::{Decoded, bzip2, deflate, implode, lzma, zstd};
 use crate::output::{Output, Stop, stored};
 use crate::reason::{NotScanned, Oddity};
 
@@ -61,7 +61,7 @@ fn packed<'a>(
     let decoded = match method {
         6 => implode::explode(declared, header.flags, header.unpacked, &mut out),
         8 => deflate::inflate(all, &mut out),
-        9 => exactly(deflate64::inflate(all, &mut out), all, declared.len()),
+        9 => deflate::inflate64(all, &mut out),
         12 => bzip2::decompress(all, &mut out),
         14 => lzma_member(all, header, &mut out),
         20 | 93 => zstd::frame(all, &mut out),
@@ -86,18 +86,6 @@ fn packed<'a>(
         }
     }
     content
-}
-
-/// The decoder of deflate64 counts up to four bytes that it has looked at and not used: its stream
-/// ends where the size or a data descriptor says, if that is among them.
-fn exactly(decoded: Decoded, all: &[u8], declared: usize) -> Decoded {
-    let used = decoded.used;
-    let mut places = (used.saturating_sub(4)..=used).rev();
-    let fits = |place: &usize| *place == declared || is_at(all, *place, DESCRIPTOR);
-    match decoded.result {
-        Ok(()) => Decoded { used: places.find(fits).unwrap_or(used), ..decoded },
-        Err(_) => decoded,
-    }
 }
 
 /// Holds the end of the stream against the declared size.

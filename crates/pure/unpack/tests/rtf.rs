@@ -69,7 +69,7 @@ fn digits_are_found_between_anything() {
     for way in ways {
         let unpacked = unpack(RTF, &document(&way));
         let is_it = |found: &&[u8]| found.starts_with(&content);
-        assert!(unpacked.contents().iter().any(|found| is_it(&found)), "{way}");
+        assert!(unpacked.contents().iter().any(is_it), "{way}");
     }
 }
 

@@ -55,6 +55,12 @@ pub enum Reading {
     Central,
     /// Readers that go from header to header get this.
     Local,
+    /// Readers that believe the first of several fields or parameters of a mail get this.
+    FirstField,
+    /// Readers that believe the last of them get this.
+    LastField,
+    /// Readers that forgive what breaks the rules of the format get this.
+    Lenient,
 }
 
 /// What a container says of a member. Signatures on containers (`.cdb`) ask for it.

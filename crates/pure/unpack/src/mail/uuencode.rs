@@ -75,7 +75,7 @@ pub(crate) fn read(text: &[u8], begin: &Line, budget: &Budget<'_>) -> Option<Blo
 
 /// Lines of up to 45 bytes, until `end`. What is no such line is passed over and told.
 fn lines(text: &[u8], from: usize, out: &mut Output<'_>) -> (usize, Result<(), Stop>) {
-    let (mut at, mut fault) = (from, Ok(()));
+    let (mut at, mut paid, mut fault) = (from, from, Ok(()));
     while let Some(line) = line(text, at, Ends::Feed) {
         let row = line.text(text);
         if row.trim_ascii_end() == b"end" {
@@ -84,8 +84,13 @@ fn lines(text: &[u8], from: usize, out: &mut Output<'_>) -> (usize, Result<(), S
         if row.starts_with(b"begin ") {
             return (line.start, Err(Stop::Damaged("uuencode without its end")));
         }
-        let result = out.read(row.len()).and_then(|()| decode(row, out));
-        match result {
+        if line.next.saturating_sub(paid) >= WORK {
+            if let Err(stop) = out.read(line.next.saturating_sub(paid)) {
+                return (line.next, Err(stop));
+            }
+            paid = line.next;
+        }
+        match decode(row, out) {
             Err(Stop::Damaged(what)) => fault = Err(Stop::Damaged(what)),
             Err(stop) => return (line.next, Err(stop)),
             Ok(()) => {}
@@ -139,5 +144,7 @@ fn lines_of_base64(text: &[u8], from: usize, out: &mut Output<'_>) -> (usize, Re
     (at.max(end), result.and(if is_ended { Ok(()) } else { missing }))
 }
 
+/// Bytes between two payments; a line alone would cost a step.
+const WORK: usize = 64 << 10;
 /// Bytes of a name.
 const MAX_NAME: usize = 4096;

@@ -40,9 +40,15 @@ fn body<'t>(
     from: usize,
     out: &mut Output<'_>,
 ) -> (usize, &'t [u8], Result<(), Stop>) {
-    let mut at = from;
+    let (mut at, mut paid) = (from, from);
     while let Some(line) = line(text, at, Ends::Feed) {
         let row = line.text(text);
+        if line.next.saturating_sub(paid) >= WORK {
+            if let Err(stop) = out.read(line.next.saturating_sub(paid)) {
+                return (line.next, &[], Err(stop));
+            }
+            paid = line.next;
+        }
         if row.starts_with(b"=yend") {
             return (line.next, row, Ok(()));
         }
@@ -57,7 +63,6 @@ fn body<'t>(
 }
 
 fn decode(row: &[u8], out: &mut Output<'_>) -> Result<(), Stop> {
-    out.read(row.len())?;
     // Transports double a dot at the start of a line.
     let row = if row.starts_with(b"..") { row.get(1..).unwrap_or_default() } else { row };
     let mut is_escaped = false;
@@ -81,5 +86,7 @@ fn number(line: &[u8], key: &[u8], radix: u32) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
 
+/// Bytes between two payments; a line alone would cost a step.
+const WORK: usize = 64 << 10;
 /// Bytes of a name.
 const MAX_NAME: usize = 4096;

@@ -247,6 +247,9 @@ fn eight_megabytes_of_anything_take_one_pass() {
         let budget = Budget::new(Limits::CLAMAV, mail.len(), &|| false);
         let unpacked = collect(MAIL, mail.as_bytes(), &budget);
         assert!(unpacked.members.len() <= 10_000);
+        // Three readers, and the decoders of what they find; a step for each member besides.
+        let most = 12 * (mail.len() as u64 / 4096) + 4 * budget.files() + 1000;
+        assert!(budget.steps() <= most, "{repeated:?}: {} steps of {most}", budget.steps());
     }
 }
 

@@ -7,6 +7,7 @@ use crate::archives::cpio::Cpio;
 use crate::archives::tar::Tar;
 use crate::budget::{Budget, Depth};
 use crate::cab::Cab;
+use crate::mail::{Mail, binhex::BinHex, mbox::Mbox, tnef::Tnef, uuencode::Text};
 use crate::member::Member;
 use crate::ole2::Ole2;
 use crate::onenote::OneNote;
@@ -49,6 +50,19 @@ pub enum ContainerKind {
     Rtf,
     /// \[MS-ONESTORE\] sections of OneNote: embedded files.
     OneNote,
+    /// RFC 5322 with MIME, read as a strict, a last-one-wins and a lenient reader do. An mbox is taken
+    /// apart as well.
+    Mail,
+    /// A mail that holds a page with what belongs to it; the same.
+    Mhtml,
+    /// RFC 4155: messages, each of which is a mail.
+    Mbox,
+    /// Files encoded in text: uuencode with `begin-base64`, yEnc, BinHex.
+    Uuencoded,
+    /// \[MS-OXTNEF\], `winmail.dat`.
+    Tnef,
+    /// BinHex 4.0, RFC 1741: data fork, resource fork.
+    BinHex,
 }
 
 /// A container that gives its members one after another.
@@ -124,6 +138,11 @@ impl<'a> Container<'a> {
             ContainerKind::Ole2 => Box::new(Ole2::new(bytes)),
             ContainerKind::Rtf => Box::new(Rtf::new(bytes)),
             ContainerKind::OneNote => Box::new(OneNote::new(bytes)),
+            ContainerKind::Mail | ContainerKind::Mhtml => Box::new(Mail::new(bytes)),
+            ContainerKind::Mbox => Box::new(Mbox::new(bytes)),
+            ContainerKind::Uuencoded => Box::new(Text::new(bytes)),
+            ContainerKind::Tnef => Box::new(Tnef::new(bytes)),
+            ContainerKind::BinHex => Box::new(BinHex::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

@@ -46,6 +46,7 @@ mod cab;
 mod container;
 mod decode;
 mod limits;
+mod mail;
 mod member;
 mod ole2;
 mod onenote;

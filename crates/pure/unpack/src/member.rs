@@ -59,6 +59,10 @@ pub enum Reading {
     Local,
     /// Readers that ignore what they are told to ignore get this.
     Strict,
+    /// Readers that believe the first of several fields or parameters of a mail get this.
+    FirstField,
+    /// Readers that believe the last of them get this.
+    LastField,
     /// Readers that take whatever could be meant get this.
     Lenient,
 }

@@ -75,6 +75,11 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
+    (b"From: ", ContainerKind::Mail),
+    (b"From ", ContainerKind::Mail),
+    (b"Subject: ", ContainerKind::Mail),
+    (b"\x78\x9f\x3e\x22", ContainerKind::Tnef),
+    (b"(This file must", ContainerKind::BinHex),
 ];
 
 /// Files of the kinds that this crate opens.
@@ -96,6 +101,18 @@ const CONTAINERS: &[&str] = &[
     "clam.ole.doc",
     "clam.ppt",
     "clam.exe.rtf",
+    "clam.mail",
+    "clam.exe.mbox.base64",
+    "clam.exe.mbox.uu",
+    "clam.exe.binhex",
+    "clam.tnef",
+    "clam.mail-boundary-content-disposition.eml",
+    "clam.mail-comment-header-name.eml",
+    "clam.mail-disposition-rfc2231-boundary.eml",
+    "clam.mail-multiple-boundaries.eml",
+    "clam.mail-multiple-content-type.eml",
+    "clam.mail-nested-comment-header-name.eml",
+    "clam.mail-semicolon-boundary.eml",
 ];
 
 /// Files that are among the unit tests alone.

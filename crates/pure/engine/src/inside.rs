@@ -1,7 +1,7 @@
 //! What is inside of an object: members, and what stands in it without being a container's.
 
 use watchglass_formats::{FileType, Place};
-use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity};
+use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity, Role};
 
 use crate::containers::{Opening, opening};
 use crate::heuristic::Heuristic;
@@ -52,6 +52,13 @@ impl Scan<'_, '_> {
         let inner = around.inner(&member.name, &member.content, kind);
         for reason in &member.not_scanned {
             self.refuse(&inner, kind, around.kind, reason.clone());
+        }
+        if self.known.settings.alerts.macros {
+            match member.role {
+                Role::VbaSource => self.suspect(around, Heuristic::MacrosVba),
+                Role::XlmFormulas => self.suspect(around, Heuristic::MacrosXlm),
+                _ => {}
+            }
         }
         if member.content.is_empty() {
             return Flow::Continue(());

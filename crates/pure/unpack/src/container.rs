@@ -74,8 +74,8 @@ pub enum ContainerKind {
     Rtf,
     /// \[MS-ONESTORE\] sections of OneNote: embedded files.
     OneNote,
-    /// RFC 5322 with MIME, read as a strict, a last-one-wins and a lenient reader do. An mbox is taken
-    /// apart as well.
+    /// RFC 5322 with MIME, read as readers do that believe the first field, that believe the last,
+    /// that take every letter of it as it stands, that forgive. An mbox is taken apart as well.
     Mail,
     /// A mail that holds a page with what belongs to it; the same.
     Mhtml,

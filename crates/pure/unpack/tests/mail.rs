@@ -110,6 +110,9 @@ fn a_part_is_found_whichever_way_a_reader_takes_the_header() {
         "Content-Type: multipart/mixed",
         "Content-Type : multipart/mixed; boundary=Y",
         "CONTENT-TYPE: MULTIPART/strange; BOUNDARY=Y",
+        "Content-Type: multipart/mixed; (comment; boundary=X); boundary=Y",
+        "Content-Type: multipart/mixed; boundary=\"Y ",
+        "Content-Transfer-Encoding: base64\r\nContent-Type: multipart/mixed; boundary=Y",
     ] {
         let mail = format!("From: a\r\n{header}\r\n\r\n{part}");
         let unpacked = unpack(MAIL, mail.as_bytes());
@@ -129,6 +132,7 @@ fn a_part_is_found_where_delimiters_break_the_rules() {
         format!("--ab--\n--ab\n{field}\n\n{PROGRAM}\n--ab--\n"),
         format!("--ab\n{field}\n{PROGRAM}\n--ab--\n"),
         format!("--ab\r{field}\r\r{PROGRAM}\r--ab--\r"),
+        format!("--ab\nContent-Type: message/rfc822\n{field}\n\n{field}\n\n{PROGRAM}\n--ab--\n"),
         format!("--other\n{field}\n\n{PROGRAM}\n--other--\n"),
         format!(
             "--ab\nContent-Type: multipart/x; boundary=abc\n\n--abc\n{field}\n\n{PROGRAM}\n--ab--\n"
@@ -153,6 +157,7 @@ fn an_encoding_is_read_in_each_of_its_ways() {
         ("base64", "cHJv=Z3JhbQ"),
         ("base64", "cHJv=Z3==JhbQ"),
         ("base64", "cHJvZ3JhbQ==AAAA"),
+        ("base64", "cHJv=Z3JhbQ==AAAA"),
         ("BASE64 (comment)", PROGRAM),
         ("\"base64\"", PROGRAM),
         ("x-base64", PROGRAM),
@@ -160,6 +165,9 @@ fn an_encoding_is_read_in_each_of_its_ways() {
         ("base64\nContent-Transfer-Encoding: 7bit", PROGRAM),
         ("quoted-printable", "pro=\ng=72a=6d"),
         ("quoted-printable", "pr=  \r\nogram"),
+        ("quoted-printable (comment)", "program"),
+        ("\n quoted-printable", "program"),
+        ("base64;", "program"),
         ("unknown", "program"),
         ("binary", "program"),
     ] {
@@ -170,6 +178,44 @@ fn an_encoding_is_read_in_each_of_its_ways() {
     let plain = unpack(MAIL, b"From: a\nContent-Transfer-Encoding: quoted-printable\n\na=zb=3D");
     assert_eq!(plain.contents(), [b"a=zb="]);
     assert_eq!(plain.members[0].reading, Reading::Agreed);
+}
+
+#[test]
+fn what_only_some_readers_decode_is_given_both_ways() {
+    for (field, body, others) in [
+        ("quoted-printable;", "a=3Db", [&b"a=3Db"[..], b"a=b"]),
+        ("\n base64", "YWI=", [b"YWI=", b"ab"]),
+        ("quoted-printable", "a==3D", [b"a==", b"a=3D"]),
+        ("quoted-printable", "a= \nb", [b"ab", b"a= \nb"]),
+    ] {
+        let mail = format!("From: a\nContent-Transfer-Encoding: {field}\n\n{body}");
+        let unpacked = unpack(MAIL, mail.as_bytes());
+        for other in others {
+            assert!(holds(&unpacked, other), "{field} {body}: {unpacked:?}");
+        }
+    }
+}
+
+#[test]
+fn the_parts_of_a_digest_are_messages() {
+    let part = format!("Content-Transfer-Encoding: base64\n\n{PROGRAM}\n--b--\n");
+    let digest = format!("From: a\nContent-Type: multipart/digest; boundary=b\n\n--b\n\n{part}");
+    assert!(holds(&unpack(MAIL, digest.as_bytes()), b"program"));
+    let other = digest.replace("--b\n\n", "--b\nContent-Type: text/plain\n\n");
+    assert!(!holds(&unpack(MAIL, other.as_bytes()), b"program"));
+}
+
+#[test]
+fn a_part_without_an_empty_line_is_whole() {
+    let mixed = "From: a\nContent-Type: multipart/mixed; boundary=b";
+    for mail in [
+        format!("{mixed}\n--b\n\nprogram\n--b--\n"),
+        format!("{mixed}\n\n--b\nprogram\n--b--\n"),
+        format!("{mixed}\n\n--b x\nprogram\n--b x\n"),
+    ] {
+        let unpacked = unpack(MAIL, mail.as_bytes());
+        assert!(holds(&unpacked, b"program"), "{mail}: {unpacked:?}");
+    }
 }
 
 #[test]
@@ -247,7 +293,7 @@ fn eight_megabytes_of_anything_take_one_pass() {
         let budget = Budget::new(Limits::CLAMAV, mail.len(), &|| false);
         let unpacked = collect(MAIL, mail.as_bytes(), &budget);
         assert!(unpacked.members.len() <= 10_000);
-        // Three readers, and the decoders of what they find; a step for each member besides.
+        // Four readers, and the decoders of what they find; a step for each member besides.
         let most = 12 * (mail.len() as u64 / 4096) + 4 * budget.files() + 1000;
         assert!(budget.steps() <= most, "{repeated:?}: {} steps of {most}", budget.steps());
     }

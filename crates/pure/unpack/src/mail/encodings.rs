@@ -14,6 +14,8 @@ pub(crate) enum Padding {
     Joins,
     /// It is the end.
     Ends,
+    /// It is the end where it fills up four digits, and nothing elsewhere, as in python's binascii.
+    EndsWhereDue,
     /// It is nothing.
     IsNothing,
 }
@@ -46,7 +48,7 @@ fn decode64(
     met: &mut Base64,
 ) -> Result<(), Stop> {
     let mut quantum = Quantum::default();
-    let mut was_padding = false;
+    let (mut was_padding, mut fill) = (false, 0_u8);
     for (slice, offset) in text.chunks(SLICE).zip((0_usize..).step_by(SLICE)) {
         out.read(slice.len())?;
         let mut made = Vec::with_capacity(SLICE);
@@ -57,12 +59,19 @@ fn decode64(
                     if was_padding && padding == Padding::Ends {
                         return out.extend(&made);
                     }
+                    fill = 0;
                     quantum.push(value, &mut made);
                 }
                 Digit::Padding => {
                     was_padding = true;
-                    if padding != Padding::IsNothing {
-                        quantum.flush(&mut made);
+                    fill = fill.saturating_add(1);
+                    match padding {
+                        Padding::Joins | Padding::Ends => quantum.flush(&mut made),
+                        Padding::EndsWhereDue if quantum.is_due(fill) => {
+                            quantum.flush(&mut made);
+                            return out.extend(&made);
+                        }
+                        Padding::EndsWhereDue | Padding::IsNothing => {}
                     }
                 }
                 Digit::Space => {}
@@ -95,6 +104,11 @@ impl Quantum {
             made.extend_from_slice(&bytes);
             *self = Self::default();
         }
+    }
+
+    /// Whether `fill` digits of padding make it four.
+    fn is_due(&self, fill: u8) -> bool {
+        self.digits >= 2 && self.digits.saturating_add(fill) >= 4
     }
 
     fn flush(&mut self, made: &mut Vec<u8>) {
@@ -153,9 +167,33 @@ pub(crate) fn looks_like_base64(text: &[u8]) -> bool {
     digits >= MIN_DIGITS && is_mixed
 }
 
-/// Decodes quoted-printable. What is no escape stands for itself; white space before a soft break is
-/// passed over.
-pub(crate) fn printable(text: &[u8], out: &mut Output<'_>) -> Result<(), Stop> {
+/// What a decoder of quoted-printable does with an escape that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escapes {
+    /// It stands for itself; white space before a soft break is passed over.
+    Themselves,
+    /// As in python's binascii: two signs are one, a lone carriage return passes over the line after
+    /// it.
+    Literal,
+}
+
+/// Decodes quoted-printable; whether escapes were met that readers take in different ways.
+pub(crate) fn printable(
+    text: &[u8],
+    escapes: Escapes,
+    out: &mut Output<'_>,
+) -> (bool, Result<(), Stop>) {
+    let mut is_ambiguous = false;
+    let result = decode_printable(text, escapes, out, &mut is_ambiguous);
+    (is_ambiguous, result)
+}
+
+fn decode_printable(
+    text: &[u8],
+    escapes: Escapes,
+    out: &mut Output<'_>,
+    is_ambiguous: &mut bool,
+) -> Result<(), Stop> {
     let mut rest = text;
     while !rest.is_empty() {
         let at = memchr::memchr(b'=', rest).unwrap_or(rest.len());
@@ -163,20 +201,38 @@ pub(crate) fn printable(text: &[u8], out: &mut Output<'_>) -> Result<(), Stop> {
         out.extend(plain)?;
         let Some(after) = tail.strip_prefix(b"=") else { return Ok(()) };
         rest = match after {
+            [] => after,
+            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => rest,
             [high, low, rest @ ..] if hexadecimal(*high, *low).is_some() => {
                 out.push(hexadecimal(*high, *low).unwrap_or_default())?;
                 rest
             }
-            _ => match soft_break(after) {
-                Some(rest) => rest,
-                None => {
-                    out.push(b'=')?;
-                    after
+            _ => {
+                *is_ambiguous |= matches!(after, [b'=' | b'\r' | b' ' | b'\t', ..]);
+                match broken_escape(after, escapes) {
+                    Some(rest) => rest,
+                    None => {
+                        out.push(b'=')?;
+                        let is_one = escapes == Escapes::Literal && after.starts_with(b"=");
+                        after.get(usize::from(is_one)..).unwrap_or_default()
+                    }
                 }
-            },
+            }
         };
     }
     Ok(())
+}
+
+/// What follows an escape that stands for nothing; None where it stands for itself.
+fn broken_escape(after: &[u8], escapes: Escapes) -> Option<&[u8]> {
+    match (escapes, after) {
+        (Escapes::Themselves, _) => soft_break(after),
+        (Escapes::Literal, [b'\r', ..]) => {
+            let end = memchr::memchr(b'\n', after).map_or(after.len(), |at| at.saturating_add(1));
+            after.get(end..)
+        }
+        (Escapes::Literal, _) => None,
+    }
 }
 
 /// What follows the line break that white space leads to.

@@ -1,5 +1,7 @@
 //! Header fields of an entity, RFC 5322, and their parameters, RFC 2045 and 2231.
 
+use std::borrow::Cow;
+
 use super::encodings::{decode_words, percent};
 use super::walk::Policy;
 
@@ -20,6 +22,8 @@ pub(crate) struct Head {
     pub(crate) boundaries: Vec<Vec<u8>>,
     /// Whether its body is a message.
     pub(crate) is_message: bool,
+    /// Whether its parts are messages unless they say something else.
+    pub(crate) is_digest: bool,
     /// Whether its body is a piece of a message.
     pub(crate) is_partial: bool,
     /// Bits of [`super::encodings`].
@@ -32,10 +36,15 @@ pub(crate) fn field(line: &[u8], policy: Policy) -> Option<(Option<Field>, &[u8]
     let colon = memchr::memchr(b':', line)?;
     let (name, value) = line.split_at_checked(colon)?;
     let value = value.get(1..).unwrap_or_default();
-    let mut name = name.trim_ascii_end().to_vec();
-    if policy == Policy::Lenient {
-        name = without_comments(&name);
-        name.retain(|byte| byte.is_ascii_graphic());
+    let mut name = name.to_vec();
+    match policy {
+        Policy::First | Policy::Last => name.truncate(name.trim_ascii_end().len()),
+        Policy::Literal if name.is_empty() => return Some((None, value)),
+        Policy::Literal => {}
+        Policy::Lenient => {
+            name = without_comments(&name);
+            name.retain(|byte| byte.is_ascii_graphic());
+        }
     }
     if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
         return None;
@@ -63,6 +72,10 @@ impl Head {
         for (_, value) in chosen(fields, Field::Type, policy) {
             head.read_type(value, policy);
         }
+        if !head.boundaries.is_empty() {
+            // No encoding is meant for what stands around the parts.
+            head.encodings |= super::encodings::IDENTITY;
+        }
         if policy == Policy::Lenient {
             fields.iter().for_each(|(_, value)| guess_boundaries(value, &mut head.boundaries));
         }
@@ -72,19 +85,32 @@ impl Head {
 
     fn read_type(&mut self, value: &[u8], policy: Policy) {
         let kind = word(value);
-        self.is_message |=
-            [&b"message/rfc822"[..], b"message/global", b"message/news"].contains(&&kind[..]);
+        self.is_message |= match policy {
+            Policy::Literal => kind.starts_with(b"message/"),
+            _ => [&b"message/rfc822"[..], b"message/global", b"message/news"].contains(&&kind[..]),
+        };
+        self.is_digest |= kind == b"multipart/digest";
         self.is_partial |= kind == b"message/partial";
         if !kind.starts_with(b"multipart/") && policy != Policy::Lenient {
             return;
         }
-        let values = values(&parameters(value), b"boundary");
+        let of = |policy| values(&parameters(value, policy), b"boundary");
         match policy {
-            Policy::First => self.boundaries.extend(values.into_iter().next()),
-            Policy::Last => self.boundaries.extend(values.into_iter().next_back()),
-            Policy::Lenient => self.boundaries.extend(values),
+            Policy::First => self.boundaries.extend(of(policy).into_iter().next()),
+            Policy::Last => self.boundaries.extend(of(policy).into_iter().next_back()),
+            Policy::Literal => {
+                // Its older half reads comments as parameters, its newer one does not.
+                let [older, newer] =
+                    [policy, Policy::First].map(|policy| of(policy).into_iter().next());
+                let newer = newer.filter(|newer| older.as_ref() != Some(newer));
+                self.boundaries.extend(older.into_iter().chain(newer));
+            }
+            Policy::Lenient => self.boundaries.extend(of(policy)),
         }
-        self.boundaries.iter_mut().for_each(|one| one.truncate(MAX_BOUNDARY));
+        for boundary in &mut self.boundaries {
+            boundary.truncate(MAX_BOUNDARY);
+            boundary.truncate(boundary.trim_ascii_end().len());
+        }
     }
 }
 
@@ -97,7 +123,7 @@ fn chosen(
     let count = fields.iter().filter(|(field, _)| *field == kind).count();
     let last = count.saturating_sub(1);
     let (skip, take) = match policy {
-        Policy::First => (0, 1),
+        Policy::First | Policy::Literal => (0, 1),
         Policy::Last => (last, 1),
         Policy::Lenient => (0, count),
     };
@@ -106,10 +132,13 @@ fn chosen(
 
 fn encoding(value: &[u8], policy: Policy) -> u8 {
     use super::encodings::{BASE64, IDENTITY, PRINTABLE};
-    let known = word(value);
+    let literal = without_blanks(value).to_ascii_lowercase();
+    let known = if policy == Policy::Literal { literal.clone() } else { word(value) };
+    // With a comment or in quotes, some readers do not know it.
+    let or_none = if literal == known { 0 } else { IDENTITY };
     match &known[..] {
-        b"base64" => return BASE64,
-        b"quoted-printable" => return PRINTABLE,
+        b"base64" => return BASE64 | or_none,
+        b"quoted-printable" => return PRINTABLE | or_none,
         // What stands in these is found where it begins.
         b"7bit" | b"8bit" | b"binary" | b"" | b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue"
         | b"x-yencode" => return IDENTITY,
@@ -124,6 +153,13 @@ fn encoding(value: &[u8], policy: Policy) -> u8 {
     found | if has(b"quoted") || has(b"printable") { PRINTABLE } else { 0 }
 }
 
+fn without_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
 /// The first word of a value, in lower case, without comments and quotes.
 fn word(value: &[u8]) -> Vec<u8> {
     let bare = without_comments(value);
@@ -136,7 +172,7 @@ fn word(value: &[u8]) -> Vec<u8> {
 fn name(fields: &[(Field, Vec<u8>)], policy: Policy) -> Vec<u8> {
     let of = |kind, what: &[u8]| {
         chosen(fields, kind, policy).find_map(|(_, value)| {
-            values(&parameters(value), what).into_iter().find(|name| !name.is_empty())
+            values(&parameters(value, policy), what).into_iter().find(|name| !name.is_empty())
         })
     };
     let name = of(Field::Disposition, b"filename").or_else(|| of(Field::Type, b"name"));
@@ -155,9 +191,13 @@ struct Parameter {
 }
 
 /// The parameters after the first `;`.
-fn parameters(value: &[u8]) -> Vec<Parameter> {
+fn parameters(value: &[u8], policy: Policy) -> Vec<Parameter> {
     let mut found = Vec::new();
-    let mut rest = after(value, b';');
+    let bare = match policy {
+        Policy::First | Policy::Last => Cow::Owned(without_comments(value)),
+        Policy::Literal | Policy::Lenient => Cow::Borrowed(value),
+    };
+    let mut rest = after(&bare, b';');
     while !rest.is_empty() && found.len() < MAX_PARAMETERS {
         let end = rest.iter().position(|byte| matches!(byte, b'=' | b';')).unwrap_or(rest.len());
         let (name, tail) = rest.split_at_checked(end).unwrap_or_default();
@@ -165,7 +205,10 @@ fn parameters(value: &[u8]) -> Vec<Parameter> {
             rest = tail.get(1..).unwrap_or_default();
             continue;
         };
-        let (value, tail) = parameter_value(tail.trim_ascii_start());
+        let (value, tail) = match policy {
+            Policy::Literal => literal_value(tail),
+            _ => parameter_value(tail.trim_ascii_start()),
+        };
         rest = after(tail, b';');
         found.push(parameter(&without_comments(name), value));
     }
@@ -194,6 +237,32 @@ fn parameter_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
         }
     }
     (value, bytes.as_slice())
+}
+
+/// What stands before the `;` that is not in quotes; quotes around it are left out.
+fn literal_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (mut is_quoted, mut last) = (false, 0);
+    let is_end = |byte: &u8| {
+        is_quoted ^= *byte == b'"' && last != b'\\';
+        last = *byte;
+        *byte == b';' && !is_quoted
+    };
+    let end = text.iter().position(is_end).unwrap_or(text.len());
+    let (value, tail) = text.split_at_checked(end).unwrap_or_default();
+    match value.trim_ascii() {
+        [b'"', quoted @ .., b'"'] => (unescaped(quoted), tail),
+        token => (token.to_vec(), tail),
+    }
+}
+
+fn unescaped(quoted: &[u8]) -> Vec<u8> {
+    let mut made = Vec::new();
+    let mut bytes = quoted.iter().peekable();
+    while let Some(&byte) = bytes.next() {
+        let escaped = bytes.next_if(|next| byte == b'\\' && matches!(next, b'\\' | b'"'));
+        made.push(*escaped.unwrap_or(&byte));
+    }
+    made
 }
 
 fn parameter(name: &[u8], value: Vec<u8>) -> Parameter {
@@ -277,10 +346,12 @@ fn after_language(text: &[u8]) -> &[u8] {
 
 /// Without what stands in parentheses outside of quotes.
 fn without_comments(text: &[u8]) -> Vec<u8> {
-    let (mut depth, mut is_quoted) = (0_usize, false);
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
     let mut kept = Vec::new();
     for &byte in text {
         match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
             b'"' if depth == 0 => is_quoted = !is_quoted,
             b'(' if !is_quoted => depth = depth.saturating_add(1),
             b')' if !is_quoted && depth > 0 => {

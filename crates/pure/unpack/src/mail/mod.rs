@@ -1,6 +1,6 @@
 //! Mail: MIME (RFC 2045 to 2049, 2231, 5322), and what encodes files as text.
 //!
-//! A mail is read three times, as [`walk::Policy`] says. Multiparts and messages inside of it are
+//! A mail is read four times, as [`walk::Policy`] says. Multiparts and messages inside of it are
 //! taken apart here, whatever their depth, and their parts given one beside the other: a part of a
 //! multipart is not known as a mail by its bytes. A part on which all readers agree is given once. An
 //! encoded message is given decoded and is a mail again; a piece of one (`message/partial`) is told.
@@ -20,7 +20,7 @@ mod yenc;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
-use encodings::{BASE64, Base64, IDENTITY, PRINTABLE, Padding};
+use encodings::{BASE64, Base64, Escapes, IDENTITY, PRINTABLE, Padding};
 use walk::{Policy, Seen};
 
 use crate::budget::{Budget, to_u64};
@@ -120,15 +120,7 @@ impl<'a> Mail<'a> {
             self.texts.push((Text { content, offset: part.start, reading }, 0));
         }
         if all & PRINTABLE != 0 {
-            let reading = part.reading(PRINTABLE);
-            let mut out = Output::new(budget);
-            let result = encodings::printable(body, &mut out);
-            let mut member = Member { content: Cow::Owned(out.finish()), ..base(reading) };
-            let reason = result.err().map(|stop| stop.at(to_u64(part.end)));
-            member.not_scanned.extend(reason);
-            let content = member.content.clone();
-            self.pending.push_back(member);
-            self.texts.push((Text { content, offset: part.start, reading }, 0));
+            self.give_printable(&base(part.reading(PRINTABLE)), body, budget);
         }
         let is_told = all & BASE64 != 0;
         if is_told || (all & IDENTITY != 0 && encodings::looks_like_base64(body)) {
@@ -137,11 +129,24 @@ impl<'a> Mail<'a> {
         }
     }
 
+    fn give_printable(&mut self, base: &Member<'a>, body: &[u8], budget: &'a Budget<'a>) {
+        let (member, is_ambiguous) = printable(base, body, Escapes::Themselves, budget);
+        let other = is_ambiguous.then(|| printable(base, body, Escapes::Literal, budget).0);
+        let other = other.filter(|other| other.content != member.content);
+        let others = other.map(|other| Member { reading: Reading::Lenient, ..other });
+        for member in [member].into_iter().chain(others) {
+            let (content, reading) = (member.content.clone(), member.reading);
+            let offset = usize::try_from(member.place.offset).unwrap_or(usize::MAX);
+            self.pending.push_back(member);
+            self.texts.push((Text { content, offset, reading }, 0));
+        }
+    }
+
     fn give_base64(&mut self, base: &Member<'a>, body: &[u8], budget: &'a Budget<'a>) {
         let (whole, met) = base64(base, body, Padding::Joins, budget);
         let mut readings = vec![whole];
         if met.goes_on {
-            for padding in [Padding::Ends, Padding::IsNothing] {
+            for padding in [Padding::Ends, Padding::EndsWhereDue, Padding::IsNothing] {
                 let (mut other, _) = base64(base, body, padding, budget);
                 other.reading = Reading::Lenient;
                 if readings.iter().all(|known| known.content != other.content) {
@@ -158,9 +163,9 @@ impl Part {
     fn reading(&self, encoding: u8) -> Reading {
         let has = |own: &u8| own & encoding != 0;
         match self.encodings.each_ref().map(has) {
-            [true, true, true] => Reading::Agreed,
-            [true, ..] => Reading::FirstField,
-            [_, true, _] => Reading::LastField,
+            [true, true, true, true] => Reading::Agreed,
+            [true, ..] | [_, _, true, _] => Reading::FirstField,
+            [_, true, ..] => Reading::LastField,
             _ => Reading::Lenient,
         }
     }
@@ -201,6 +206,20 @@ impl<'a> Format<'a> for Mail<'a> {
     }
 }
 
+fn printable<'a>(
+    base: &Member<'a>,
+    body: &[u8],
+    escapes: Escapes,
+    budget: &Budget<'_>,
+) -> (Member<'a>, bool) {
+    let mut out = Output::new(budget);
+    let (is_ambiguous, result) = encodings::printable(body, escapes, &mut out);
+    let mut member = Member { content: Cow::Owned(out.finish()), ..base.clone() };
+    let end = base.place.offset.saturating_add(to_u64(body.len()));
+    member.not_scanned.extend(result.err().map(|stop| stop.at(end)));
+    (member, is_ambiguous)
+}
+
 fn base64<'a>(
     base: &Member<'a>,
     body: &[u8],
@@ -222,4 +241,4 @@ fn base64<'a>(
 }
 
 /// Who reads a mail. The first is the strict one.
-const READERS: [Policy; 3] = [Policy::First, Policy::Last, Policy::Lenient];
+const READERS: [Policy; 4] = [Policy::First, Policy::Last, Policy::Literal, Policy::Lenient];

@@ -15,6 +15,10 @@ pub(crate) enum Policy {
     First,
     /// The last of several; otherwise the same, but an mbox is taken apart.
     Last,
+    /// The first, to the letter, as python's email package does: a name ends at its colon, an
+    /// encoding is known by nothing but its name, a message is one however it is said to be encoded,
+    /// a boundary ends all that is inside of it.
+    Literal,
     /// All of them at once: every boundary that was named anywhere before, at the start of a line,
     /// whatever follows it, and every line with two hyphens before a field of `Content-…`.
     Lenient,
@@ -45,6 +49,8 @@ pub(crate) fn walk(bytes: &[u8], policy: Policy, budget: &Budget<'_>) -> Seen {
         known: BTreeSet::new(),
         state: State::Fields(Vec::new()),
         is_kept: false,
+        is_in_digest: false,
+        passed_over: None,
         seen: Seen::default(),
     };
     if let Err(reason) = walk.run(budget) {
@@ -57,19 +63,37 @@ struct Walk<'a> {
     bytes: &'a [u8],
     policy: Policy,
     is_mbox: bool,
-    /// Boundaries around this place, the outermost first.
-    stack: Vec<Vec<u8>>,
+    /// Multiparts around this place, the outermost first.
+    stack: Vec<Multipart>,
     /// Every boundary so far, for the lenient reader.
     known: BTreeSet<Vec<u8>>,
     state: State,
     /// Whether the field before this line is one that is kept.
     is_kept: bool,
+    /// Whether the entity is a message unless it says something else.
+    is_in_digest: bool,
+    /// Where the first line stands that the lenient reader passed over in this header. Others begin
+    /// the body there.
+    passed_over: Option<usize>,
     seen: Seen,
+}
+
+struct Multipart {
+    boundary: Vec<u8>,
+    /// Whether its parts are messages where they do not say (RFC 2046, 5.1.5).
+    is_digest: bool,
 }
 
 enum State {
     Fields(Vec<(Field, Vec<u8>)>),
     Body(usize, Head),
+}
+
+/// Whether a line was read, or ended the header before it and is to be read as one of the body.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    Yes,
+    No,
 }
 
 /// What a delimiter line does.
@@ -80,7 +104,13 @@ enum Delimiter {
 
 impl Walk<'_> {
     fn run(&mut self, budget: &Budget<'_>) -> Result<(), NotScanned> {
-        let ends = if self.policy == Policy::Lenient { Ends::Either } else { Ends::Feed };
+        let ends = match self.policy {
+            // Where there is none, there would be one line.
+            Policy::First | Policy::Last if memchr::memchr(b'\n', self.bytes).is_some() => {
+                Ends::Feed
+            }
+            _ => Ends::Either,
+        };
         let (mut at, mut paid, mut was_blank) = (0_usize, 0_usize, true);
         while let Some(line) = line(self.bytes, at, ends) {
             if line.next.saturating_sub(paid) >= WORK {
@@ -94,11 +124,12 @@ impl Walk<'_> {
             if self.begins_message(text, was_blank) {
                 self.finish(line.start);
                 self.stack.clear();
+                self.is_in_digest = false;
                 self.state = State::Fields(Vec::new());
             } else if let Some(delimiter) = self.delimiter(text, &line) {
                 self.cross(&delimiter, &line);
-            } else {
-                self.read(text, &line);
+            } else if self.read(text, &line) == Taken::No {
+                continue;
             }
             was_blank = text.is_empty();
             at = line.next;
@@ -113,7 +144,8 @@ impl Walk<'_> {
     }
 
     fn begins_message(&self, text: &[u8], was_blank: bool) -> bool {
-        self.is_mbox && was_blank && self.policy != Policy::First && text.starts_with(b"From ")
+        let is_taken_apart = matches!(self.policy, Policy::Last | Policy::Lenient);
+        self.is_mbox && was_blank && is_taken_apart && text.starts_with(b"From ")
     }
 
     fn cross(&mut self, delimiter: &Delimiter, line: &Line) {
@@ -121,6 +153,7 @@ impl Walk<'_> {
         match delimiter {
             Delimiter::Opens(inside) => {
                 self.stack.truncate(*inside);
+                self.is_in_digest = self.stack.last().is_some_and(|around| around.is_digest);
                 self.state = State::Fields(Vec::new());
             }
             Delimiter::Closes(inside) => {
@@ -135,15 +168,18 @@ impl Walk<'_> {
         if self.policy == Policy::Lenient {
             return self.lenient(named, line);
         }
-        for (index, boundary) in self.stack.iter().enumerate().rev() {
-            if named == boundary {
+        let crossed = |(index, around): (usize, &Multipart)| {
+            if named == around.boundary {
                 return Some(Delimiter::Opens(index.saturating_add(1)));
             }
-            if named.strip_suffix(b"--") == Some(boundary) {
-                return Some(Delimiter::Closes(index));
-            }
+            let is_end = named.strip_suffix(b"--") == Some(&around.boundary);
+            is_end.then_some(Delimiter::Closes(index))
+        };
+        let mut around = self.stack.iter().enumerate();
+        match self.policy {
+            Policy::Literal => around.find_map(crossed),
+            _ => around.rev().find_map(crossed),
         }
-        None
     }
 
     fn lenient(&self, named: &[u8], line: &Line) -> Option<Delimiter> {
@@ -172,21 +208,26 @@ impl Walk<'_> {
         }
     }
 
-    fn read(&mut self, text: &[u8], line: &Line) {
-        let State::Fields(fields) = &mut self.state else { return };
+    /// Takes a line of a header or of a body.
+    fn read(&mut self, text: &[u8], line: &Line) -> Taken {
+        let State::Fields(fields) = &mut self.state else { return Taken::Yes };
         let is_lenient = self.policy == Policy::Lenient;
         if text.is_empty() || (is_lenient && text.trim_ascii().is_empty()) {
-            return self.end_fields(line.next);
+            self.end_fields(line.next);
+            return Taken::Yes;
         }
         if text.starts_with(b" ") || text.starts_with(b"\t") {
             if let Some((_, value)) = fields.last_mut().filter(|_| self.is_kept) {
+                if self.policy == Policy::Literal {
+                    value.push(b'\n');
+                }
                 value.extend_from_slice(text);
                 if value.len() > MAX_FIELD {
                     value.truncate(MAX_FIELD);
                     self.too_large(line);
                 }
             }
-            return;
+            return Taken::Yes;
         }
         let clean: Vec<u8>;
         let mut text = text;
@@ -198,7 +239,8 @@ impl Walk<'_> {
             Some((Some(field), value)) => {
                 self.is_kept = fields.len() < MAX_FIELDS;
                 if !self.is_kept {
-                    return self.too_large(line);
+                    self.too_large(line);
+                    return Taken::Yes;
                 }
                 let kept = value.get(..MAX_FIELD).unwrap_or(value);
                 fields.push((field, kept.to_vec()));
@@ -207,19 +249,38 @@ impl Walk<'_> {
                 }
             }
             Some((None, _)) => self.is_kept = false,
-            None if is_lenient || text.starts_with(b"From ") || text.starts_with(b">From ") => {
+            None if is_envelope(text, self.policy) => self.is_kept = false,
+            None if is_lenient => {
                 self.is_kept = false;
+                self.passed_over.get_or_insert(line.start);
             }
             // Nothing separates the fields from the body.
-            None => self.end_fields(line.start),
+            None => {
+                self.end_fields(line.start);
+                return Taken::No;
+            }
         }
+        Taken::Yes
     }
 
     fn end_fields(&mut self, body: usize) {
         let State::Fields(fields) = &self.state else { return };
         let mut head = Head::new(fields, self.policy);
         self.is_kept = false;
+        let is_in_digest = std::mem::take(&mut self.is_in_digest);
+        head.is_message |= is_in_digest && !fields.iter().any(|(field, _)| *field == Field::Type);
         let boundaries = std::mem::take(&mut head.boundaries);
+        self.enter(boundaries, head.is_digest, body);
+        let is_open = head.encodings == super::encodings::IDENTITY;
+        self.state = if head.is_message && (is_open || self.policy == Policy::Literal) {
+            State::Fields(Vec::new())
+        } else {
+            State::Body(body, head)
+        };
+    }
+
+    /// Knows the boundaries of the multipart that begins at `body`.
+    fn enter(&mut self, boundaries: Vec<Vec<u8>>, is_digest: bool, body: usize) {
         if self.policy == Policy::Lenient {
             for boundary in boundaries {
                 if self.known.len() < MAX_KNOWN {
@@ -229,31 +290,35 @@ impl Walk<'_> {
                     self.fault(NotScanned::Damaged { what, offset });
                 }
             }
-        } else if let Some(boundary) = boundaries.into_iter().next() {
+            return;
+        }
+        for boundary in boundaries {
             if self.stack.len() < MAX_NESTING {
-                self.stack.push(boundary);
+                self.stack.push(Multipart { boundary, is_digest });
             } else {
                 let (which, limit) = (Limit::Recursion, to_u64(MAX_NESTING));
                 self.fault(NotScanned::Limit { which, limit });
             }
         }
-        let is_open = head.encodings & super::encodings::IDENTITY != 0;
-        self.state = if head.is_message && is_open {
-            State::Fields(Vec::new())
-        } else {
-            State::Body(body, head)
-        };
     }
 
     /// Ends the body at the delimiter at `at`.
     fn finish(&mut self, at: usize) {
         let ended = std::mem::replace(&mut self.state, State::Fields(Vec::new()));
-        let State::Body(start, head) = ended else { return };
-        let end =
-            if at < self.bytes.len() { before_break(self.bytes, start, at) } else { at.max(start) };
-        let text = self.bytes.get(start..end).unwrap_or_default();
-        if !text.trim_ascii_start().is_empty() {
-            self.seen.parts.push(Part { start, end, head });
+        let (body, head) = match ended {
+            State::Body(start, head) => (Some(start), head),
+            State::Fields(fields) => (None, Head::new(&fields, self.policy)),
+        };
+        for start in body.into_iter().chain(self.passed_over.take()) {
+            let end = if at < self.bytes.len() {
+                before_break(self.bytes, start, at)
+            } else {
+                at.max(start)
+            };
+            let text = self.bytes.get(start..end).unwrap_or_default();
+            if !text.trim_ascii_start().is_empty() {
+                self.seen.parts.push(Part { start, end, head: head.clone() });
+            }
         }
     }
 
@@ -267,6 +332,12 @@ impl Walk<'_> {
             self.seen.faults.push(reason);
         }
     }
+}
+
+/// Whether a mailbox left its own line among the fields.
+fn is_envelope(line: &[u8], policy: Policy) -> bool {
+    let is_quoted = line.starts_with(b">From ") && policy != Policy::Literal;
+    line.starts_with(b"From ") || is_quoted
 }
 
 /// What says nothing of itself.

@@ -52,6 +52,11 @@ fn macho_survives_its_corpus() {
 }
 
 #[test]
+fn matching_survives_its_corpus() {
+    replay("matching");
+}
+
+#[test]
 fn pe_survives_its_corpus() {
     replay("pe");
 }

@@ -180,7 +180,7 @@ mod tests {
 
     /// The sub-signatures that announce an expression over four, the first the rarest.
     fn trigger(logic: &str) -> Option<u64> {
-        let line = format!("A;Target:0;{logic};c79a5d3f11ee;7a65626d;746865206f66;00000000");
+        let line = format!("A;Target:0;{logic};717a317a;c79a5d3f11ee;746865206f66;00000000");
         let Ok(Signature::Logical(read)) = Signature::parse(Format::Logical, line.as_bytes())
         else {
             panic!("{logic}");

@@ -53,6 +53,11 @@ pub(super) const FOLDERS: &[Folder] = &[
         reason: "An edge crate touches one outside thing; what only one of them may do stands here.",
     },
     Folder {
+        path: "crates/edge/cache",
+        may: &[Act::Write, Act::Read, Act::Clock, Act::Thread],
+        reason: "Keeps compiled databases on disk.",
+    },
+    Folder {
         path: "crates/edge/fakenet",
         may: &[
             Act::Dial,

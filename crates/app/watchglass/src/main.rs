@@ -12,11 +12,15 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
-Runs any anti-virus in a sealed world, and gives a verdict that strangers can check again.
+Scans for malicious code, and runs any anti-virus in a sealed world for a verdict that strangers can
+check again.
 
 Usage: watchglass COMMAND [ARGUMENTS…]
 
 Commands:
+  scan PATH…           scan files for malicious code
+  database build       compile signature sets into one file
+  database info FILE   tell what a compiled file holds
   assay PRODUCT        run a product in a sealed world and judge it
   assay --self-test    prove the lab on products of ours that misbehave
   assay diff OLD NEW   show what changed between two bundles
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
     match first.as_slice() {
         [] | [Some("-h" | "--help" | "help"), ..] => print(HELP),
         [Some("-V" | "--version"), ..] => print(concat!("watchglass ", env!("CARGO_PKG_VERSION"))),
+        [Some("scan"), ..] => become_sibling("watchglass-scan", &["scan"], &words[1..]),
+        [Some("database"), ..] => become_sibling("watchglass-scan", &["database"], &words[1..]),
         [Some("assay"), Some("diff")] => become_sibling("watchglass-lab", &["diff"], &words[2..]),
         [Some("assay"), Some("--self-test")] => {
             become_sibling("watchglass-lab", &["self-test"], &words[2..])

@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod image;
 pub mod landlock;
 pub mod mapping;
+pub mod message_socket;
 pub mod namespace;
 pub mod packet_socket;
 pub mod process;

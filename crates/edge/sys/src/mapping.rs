@@ -3,6 +3,69 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+
+/// The whole of a file where the kernel keeps it, read-only: one copy for all who map it.
+///
+/// A file that somebody cuts short meanwhile ends the process with `SIGBUS` when what is gone is
+/// read (mmap(2)): for files that nobody else writes, or sealed ones. Never for a user's file.
+#[derive(Debug)]
+pub struct Mapped {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+impl Mapped {
+    /// Maps all that `file` has now.
+    ///
+    /// # Errors
+    /// What `fstat` and `mmap` say; `InvalidInput` for an empty file.
+    pub fn of(file: &File) -> io::Result<Self> {
+        let bytes = usize::try_from(file.metadata()?.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        if bytes == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an empty file"));
+        }
+        let descriptor = file.as_raw_fd();
+        // SAFETY: the address is left to the kernel, so no memory of ours is replaced; the
+        // descriptor is open for as long as `file` is borrowed; a failure is looked at below.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                descriptor,
+                0,
+            )
+        };
+        match NonNull::new(start.cast::<u8>()) {
+            Some(pointer) if start != libc::MAP_FAILED => Ok(Self { start: pointer, bytes }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the mapping is readable for `bytes` bytes until it is dropped, which the borrow
+        // outlives; it is private to this value, and that nobody changes the file meanwhile is the
+        // condition of this type.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: exactly the range that was mapped, to which no reference is left.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+// SAFETY: read-only memory that belongs to this value alone; any thread may read and unmap it.
+unsafe impl Send for Mapped {}
+// SAFETY: nothing in it changes through a shared reference.
+unsafe impl Sync for Mapped {}
 
 /// Copies the first `bytes` bytes of `file` out of a private, read-only mapping of it.
 ///
@@ -42,6 +105,14 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn a_whole_file_is_mapped() {
+        let mut file = tempfile::tempfile().unwrap();
+        assert_eq!(Mapped::of(&file).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        file.write_all(b"mapped").unwrap();
+        assert_eq!(Mapped::of(&file).unwrap().as_ref(), b"mapped");
+    }
 
     #[test]
     fn a_mapping_gives_what_the_file_holds() {

@@ -1,0 +1,178 @@
+//! `database build`: signature sets into one file.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use serde_json::{Value as Json, json};
+use watchglass_cache::write_whole;
+use watchglass_database::Database;
+use watchglass_signatures::{BadLine, MAX_BAD_LINES, PotentiallyUnwanted, Report};
+
+use crate::output;
+use crate::sources::{Files, Sets};
+
+const HELP: &str = "\
+Compiles signature sets into one file, which `watchglass scan -d FILE` maps in milliseconds.
+
+Usage: watchglass database build [OPTIONS] SOURCES… -o FILE
+
+SOURCES are signature sets by the ends of their names (.hdb, .ndb, .ldb, …), .cvd and .cld with their
+signatures checked, and folders of those.
+
+  -o, --output FILE   where to write; it is replaced whole or not at all
+      --detect-pua    signatures of what not everybody minds (.hdu, .ndu, …), too
+      --all           list every bad line, not the first 20 (at most 1000 are known by place)
+      --json          one JSON object (docs/database-json.md)
+  -h, --help
+
+Lines that are no signatures, and signatures of kinds that this version does not know, are left out
+and told.
+
+Exit codes: 0 written, 1 written without some bad lines or broken sets, 2 not written
+
+Example: watchglass database build /var/lib/clamav -o signatures.wgdb";
+
+#[derive(Debug, Default)]
+struct Options {
+    sources: Vec<PathBuf>,
+    output: Option<PathBuf>,
+    unwanted: PotentiallyUnwanted,
+    all: bool,
+    json: bool,
+}
+
+/// Builds what the arguments say.
+///
+/// # Errors
+/// When nothing was written.
+pub(crate) fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let Some(options) = parse(arguments)? else { return Ok(output::print(HELP)) };
+    let path = options.output.as_deref().ok_or("-o FILE is missing; see --help")?;
+    let files = Files::list(&options.sources)?;
+    if files.is_empty() {
+        return Err("no signature set among SOURCES; see --help".into());
+    }
+    let sets = files.read()?;
+    let (bytes, report) = sets.compile(options.unwanted);
+    // What cannot be opened is not to be written either.
+    let digest = *Database::open(&bytes)?.digest();
+    write_whole(path, &bytes)?;
+    let built =
+        Built { options: &options, sets: &sets, report: &report, digest, bytes: bytes.len() };
+    // The file is there, whether anybody reads this or not.
+    let mut out = BufWriter::new(io::stdout());
+    let told = if options.json { built.json(&mut out) } else { built.text(&mut out) };
+    let _ = told.and_then(|()| out.flush());
+    let complete = report.bad.is_empty() && sets.warnings.is_empty();
+    Ok(ExitCode::from(u8::from(!complete)))
+}
+
+fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> {
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Short('o') | Long("output") => options.output = Some(arguments.value()?.into()),
+            Long("detect-pua") => options.unwanted = PotentiallyUnwanted::Take,
+            Long("all") => options.all = true,
+            Long("json") => options.json = true,
+            Value(path) => options.sources.push(path.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if options.sources.is_empty() {
+        return Err("SOURCES are missing; see --help".into());
+    }
+    Ok(Some(options))
+}
+
+struct Built<'b> {
+    options: &'b Options,
+    sets: &'b Sets,
+    report: &'b Report,
+    digest: [u8; 32],
+    bytes: usize,
+}
+
+impl Built<'_> {
+    fn listed(&self) -> &[BadLine] {
+        let most = if self.options.all { MAX_BAD_LINES } else { LISTED };
+        self.report.bad.get(..most).unwrap_or(&self.report.bad)
+    }
+
+    /// Bad lines that are not listed.
+    fn more(&self) -> u64 {
+        let left = self.report.bad.len() - self.listed().len();
+        self.report.more_bad.saturating_add(u64::try_from(left).unwrap_or(u64::MAX))
+    }
+
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let report = self.report;
+        for warning in &self.sets.warnings {
+            writeln!(out, "WARNING: {warning}")?;
+        }
+        for bad in self.listed() {
+            // The file's name came with its control characters shown as codes.
+            writeln!(out, "{}:{}: {}", bad.file, bad.line, bad.error)?;
+        }
+        if self.more() > 0 {
+            writeln!(out, "{} more bad lines", self.more())?;
+        }
+        counts(out, "taken", &report.taken)?;
+        counts(out, "not compiled, since this version does not know them", &report.not_compiled)?;
+        for (count, what) in [
+            (report.ignored, "ignored, as a set says"),
+            (report.passed_over, "passed over, since not everybody minds (--detect-pua)"),
+            (report.for_other_engines, "lines for engines of other versions"),
+            (report.with_regexes, "taken with regular expressions"),
+            (report.unannounced, "taken that each file of their kind is searched for"),
+        ] {
+            if count > 0 {
+                writeln!(out, "{count:>10} {what}")?;
+            }
+        }
+        let digest = hex(&self.digest);
+        writeln!(out, "{:>10} bytes written, digest {digest}", self.bytes)
+    }
+
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let report = self.report;
+        let bad = self.listed().iter().map(
+            |bad| json!({ "file": &*bad.file, "line": bad.line, "reason": bad.error.to_string() }),
+        );
+        let line = json!({
+            "schema": SCHEMA, "kind": "database-build", "bytes": self.bytes,
+            "digest": hex(&self.digest), "taken": report.taken,
+            "not_compiled": report.not_compiled, "ignored": report.ignored,
+            "passed_over": report.passed_over, "for_other_engines": report.for_other_engines,
+            "with_regexes": report.with_regexes, "unannounced": report.unannounced,
+            "bad": bad.collect::<Vec<Json>>(), "more_bad": self.more(),
+            "warnings": self.sets.warnings,
+        });
+        writeln!(out, "{line}")
+    }
+}
+
+fn counts(
+    out: &mut dyn Write,
+    title: &str,
+    counts: &BTreeMap<&'static str, u64>,
+) -> io::Result<()> {
+    for (what, count) in counts {
+        writeln!(out, "{count:>10} {what} {title}")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bad lines that are listed unless all are wanted.
+const LISTED: usize = 20;
+/// Version of the JSON lines. It changes with a change that is no addition.
+pub(crate) const SCHEMA: u32 = 1;

@@ -1,0 +1,295 @@
+//! What the person typed.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+use watchglass_channel::{Setup, Switch};
+use watchglass_engine::Limits;
+use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Policy, Recursion};
+
+use crate::database::UseCache;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Act {
+    Print(String),
+    Scan(Box<Options>),
+}
+
+/// The options of a scan.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) databases: Vec<PathBuf>,
+    pub(crate) paths: Vec<Vec<u8>>,
+    pub(crate) list: Option<PathBuf>,
+    pub(crate) separator: u8,
+    pub(crate) policy: Policy,
+    pub(crate) setup: Setup,
+    /// For each file, milliseconds.
+    pub(crate) max_scan_time: u32,
+    pub(crate) jobs: usize,
+    pub(crate) unwanted: bool,
+    pub(crate) cache: UseCache,
+    pub(crate) infected_only: bool,
+    pub(crate) summary: bool,
+    pub(crate) json: bool,
+    pub(crate) heuristics_only: bool,
+    pub(crate) require_jail: bool,
+}
+
+pub(crate) const HELP: &str = "\
+Scans files for malicious code, each in a jail without paths or network.
+
+Usage: watchglass scan [OPTIONS] PATH…
+
+Databases:
+  -d, --database PATH      a signature set, a folder of sets, a .cvd/.cld, or a compiled file; may be
+                           given again. Default: /var/lib/clamav
+      --heuristics-only    scan without a database
+      --no-cache           compile sets again, and keep nothing; otherwise what was compiled is kept
+                           in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass (root) or
+                           ~/.cache/watchglass, the two last used
+      --detect-pua         signatures of what not everybody minds, too
+
+Which files:
+  -r, --recursive          enter folders inside of folders
+  -f, --file-list FILE     also scan the paths in FILE, one a line; - is standard input
+  -0, --null               paths in FILE end with a zero byte
+      --cross-fs=yes/no    enter other filesystems (default yes)
+      --follow-dir-symlinks=0/1/2, --follow-file-symlinks=0/1/2
+                           never, those named (default), always
+      --max-dir-recursion N  folders inside of each other (default 15, most 512)
+      --hard-links=each/once  a file of several names (default each)
+
+How they are scanned:
+  -z, --allmatch           tell every signature that matches
+      --scan-archive=yes/no     look into containers (default yes)
+      --heuristic-alerts=yes/no overlapping zips and the like (default yes)
+      --alert-encrypted --alert-broken --alert-macros --alert-exceeds-max
+      --max-filesize N     bytes of a file or member, with K, M or G (default 100M)
+      --max-scansize N     bytes unpacked of one file (default 400M)
+      --max-files N        members of one file (default 10000)
+      --max-recursion N    containers inside of each other (default 17)
+      --max-scantime MS    milliseconds for one file (default 120000)
+  -j, --jobs N             workers (default: one for each core)
+      --require-jail       an error if a wall of the jail is missing on this machine
+
+Output:
+  -i, --infected           tell only files in which something was found
+      --no-summary
+      --json               one JSON object a line (docs/scan-json.md)
+  -h, --help, -V, --version
+
+A line is `PATH: NAME FOUND`, `PATH: OK`, `PATH: Empty file`, or `PATH: NOT SCANNED (MEMBER: REASON)`
+for a file of which a part was not looked at.
+
+Exit codes: 0 nothing found, 1 something found, 2 an error, or no database, 130 interrupted
+
+Example: watchglass scan -r -i /home";
+
+/// Reads the command line.
+///
+/// # Errors
+/// For what is no option, or no value of one.
+pub(crate) fn parse(arguments: &mut lexopt::Parser) -> Result<Act, Box<dyn Error>> {
+    let mut options = Options::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Act::Print(HELP.to_owned())),
+            Short('V') | Long("version") => {
+                let version = concat!("watchglass-scan ", env!("CARGO_PKG_VERSION"));
+                return Ok(Act::Print(version.to_owned()));
+            }
+            Short('d') | Long("database") => options.databases.push(arguments.value()?.into()),
+            Short('f') | Long("file-list") => options.list = Some(arguments.value()?.into()),
+            Value(path) => options.paths.push(path.into_vec()),
+            other => {
+                // Owned, so that the value of the option can be asked for.
+                let name = name_of(&other);
+                if !options.flag(&name, arguments)?
+                    && !options.limit(&name, arguments)?
+                    && !options.place(&name, arguments)?
+                {
+                    return Err(format!("`{name}` is no option; see --help").into());
+                }
+            }
+        }
+    }
+    if options.paths.is_empty() && options.list.is_none() {
+        return Err("PATH is missing; see --help".into());
+    }
+    Ok(Act::Scan(Box::new(options)))
+}
+
+fn name_of(argument: &lexopt::Arg<'_>) -> String {
+    match argument {
+        Short(letter) => format!("-{letter}"),
+        Long(name) => format!("--{name}"),
+        Value(_) => String::new(),
+    }
+}
+
+impl Options {
+    fn new() -> Self {
+        let limits = Limits::CLAMAV;
+        let setup = Setup {
+            max_scan_size: limits.max_scan_size,
+            max_file_size: limits.max_file_size,
+            max_files: limits.max_files,
+            max_recursion: limits.max_recursion,
+            max_ratio: limits.max_ratio,
+            max_steps: limits.max_steps,
+            switches: 0,
+        };
+        Self {
+            databases: Vec::new(),
+            paths: Vec::new(),
+            list: None,
+            separator: b'\n',
+            policy: Policy::default(),
+            setup: setup.with(Switch::Unpack, true).with(Switch::AlertHeuristics, true),
+            max_scan_time: 120_000,
+            jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            unwanted: false,
+            cache: UseCache::Yes,
+            infected_only: false,
+            summary: true,
+            json: false,
+            heuristics_only: false,
+            require_jail: false,
+        }
+    }
+
+    /// Options that are on, or off with `=no`, as clamscan has it.
+    fn flag(&mut self, name: &str, arguments: &mut lexopt::Parser) -> Result<bool, Box<dyn Error>> {
+        let switch = match name {
+            "-z" | "--allmatch" => Switch::AllMatches,
+            "--scan-archive" => Switch::Unpack,
+            "--heuristic-alerts" => Switch::AlertHeuristics,
+            "--alert-encrypted" => Switch::AlertEncrypted,
+            "--alert-broken" => Switch::AlertBroken,
+            "--alert-macros" => Switch::AlertMacros,
+            "--alert-exceeds-max" => Switch::AlertLimits,
+            _ => return self.plain_flag(name, arguments),
+        };
+        self.setup = self.setup.with(switch, yes(name, arguments)?);
+        Ok(true)
+    }
+
+    fn plain_flag(
+        &mut self,
+        name: &str,
+        arguments: &mut lexopt::Parser,
+    ) -> Result<bool, Box<dyn Error>> {
+        match name {
+            "-r" | "--recursive" => {
+                self.policy.recursion =
+                    if yes(name, arguments)? { Recursion::Yes } else { Recursion::No };
+            }
+            "-i" | "--infected" => self.infected_only = yes(name, arguments)?,
+            "-0" | "--null" => self.separator = 0,
+            "--no-summary" => self.summary = false,
+            "--json" => self.json = true,
+            "--detect-pua" => self.unwanted = yes(name, arguments)?,
+            "--no-cache" => self.cache = UseCache::No,
+            "--heuristics-only" => self.heuristics_only = true,
+            "--require-jail" => self.require_jail = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn limit(
+        &mut self,
+        name: &str,
+        arguments: &mut lexopt::Parser,
+    ) -> Result<bool, Box<dyn Error>> {
+        match name {
+            "--max-filesize" => self.setup.max_file_size = size(&arguments.value()?)?,
+            "--max-scansize" => self.setup.max_scan_size = size(&arguments.value()?)?,
+            "--max-files" => self.setup.max_files = arguments.value()?.parse()?,
+            "--max-recursion" => self.setup.max_recursion = arguments.value()?.parse()?,
+            "--max-scantime" => self.max_scan_time = arguments.value()?.parse()?,
+            "--max-dir-recursion" => self.policy.max_depth = arguments.value()?.parse()?,
+            "-j" | "--jobs" => {
+                self.jobs = arguments.value()?.parse::<NonZeroUsize>()?.get().min(MAX_JOBS);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn place(
+        &mut self,
+        name: &str,
+        arguments: &mut lexopt::Parser,
+    ) -> Result<bool, Box<dyn Error>> {
+        match name {
+            "--follow-dir-symlinks" => self.policy.folder_links = links(arguments)?,
+            "--follow-file-symlinks" => self.policy.file_links = links(arguments)?,
+            "--cross-fs" => {
+                self.policy.cross = if yes(name, arguments)? {
+                    CrossFilesystems::Yes
+                } else {
+                    CrossFilesystems::No
+                };
+            }
+            "--hard-links" => {
+                self.policy.hard_links = match arguments.value()?.string()?.as_str() {
+                    "each" => HardLinks::Each,
+                    "once" => HardLinks::Once,
+                    _ => return Err("--hard-links takes `each` or `once`".into()),
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn yes(name: &str, arguments: &mut lexopt::Parser) -> Result<bool, Box<dyn Error>> {
+    // What follows a letter is the next letter.
+    if !name.starts_with("--") {
+        return Ok(true);
+    }
+    match arguments.optional_value() {
+        None => Ok(true),
+        Some(value) => match value.string()?.as_str() {
+            "yes" => Ok(true),
+            "no" => Ok(false),
+            _ => Err(format!("{name} takes `yes` or `no`").into()),
+        },
+    }
+}
+
+fn links(arguments: &mut lexopt::Parser) -> Result<FollowLinks, Box<dyn Error>> {
+    match arguments.value()?.string()?.as_str() {
+        "0" => Ok(FollowLinks::Never),
+        "1" => Ok(FollowLinks::Named),
+        "2" => Ok(FollowLinks::Always),
+        _ => Err("0, 1 or 2: never follow links, those named, all".into()),
+    }
+}
+
+/// Bytes with clamscan's letters; they are powers of 1024.
+fn size(value: &OsString) -> Result<u64, Box<dyn Error>> {
+    let text = value.to_str().unwrap_or_default();
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    let number = number.filter(|number| (1..=MAX_SIZE).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no size from 1 to 2G, such as 100M").into())
+}
+
+/// Bytes of a file that are read into memory at most, as clamscan has it.
+const MAX_SIZE: u64 = 2 << 30;
+/// Workers: each has a buffer of the largest file it saw.
+const MAX_JOBS: usize = 256;

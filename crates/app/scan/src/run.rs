@@ -1,0 +1,220 @@
+//! A scan from its first path to its summary.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use watchglass_channel::{Hello, Job, Outcome};
+use watchglass_database::Database;
+use watchglass_signatures::PotentiallyUnwanted;
+use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
+
+use crate::database::{self, Loaded};
+use crate::options::Options;
+use crate::output::Output;
+use crate::worker::{Ended, Worker};
+
+/// What the threads tell the one that prints.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A worker is ready.
+    Hello(Hello),
+    /// A file was looked into, as far as it was.
+    Looked { path: Vec<u8>, size: u64, outcome: Result<Outcome, Ended> },
+    /// A file without content.
+    Empty { path: Vec<u8> },
+    /// Something that is not looked into.
+    PassedOver { path: Vec<u8>, why: PassedOver },
+    /// Something that could not be opened.
+    Trouble(Trouble),
+    /// The scan cannot go on.
+    Fatal(String),
+}
+
+/// Scans what the options say.
+///
+/// # Errors
+/// When it cannot begin.
+pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let unwanted =
+        if options.unwanted { PotentiallyUnwanted::Take } else { PotentiallyUnwanted::PassOver };
+    let loaded = if options.heuristics_only {
+        None
+    } else {
+        database::load(&options.databases, unwanted, options.cache)?
+    };
+    let opened = loaded.as_ref().map(|loaded| Database::open(loaded.mapped.as_ref()));
+    let opened = opened.transpose()?;
+    let program = sibling("watchglass-worker")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second one ends the process the way it would have without this.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let mut output = Output::new(options, opened.as_ref());
+    output.begin(loaded.as_ref());
+    let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop };
+    let list = options.list.as_deref().map(list_of).transpose()?;
+    run.go(list, &mut output);
+    Ok(output.finish(stop.load(Ordering::Relaxed)))
+}
+
+struct Run<'r> {
+    options: &'r Options,
+    loaded: Option<&'r Loaded>,
+    program: &'r Path,
+    stop: &'r AtomicBool,
+}
+
+impl Run<'_> {
+    /// One thread walks, one for each worker hands files over, this one prints.
+    fn go(&self, list: Option<Box<dyn BufRead + Send>>, output: &mut Output<'_>) {
+        let (events, told) = channel_of_events();
+        let (files, waiting) = sync_channel::<Regular>(OPEN_FILES);
+        let waiting = Mutex::new(waiting);
+        std::thread::scope(|scope| {
+            for _ in 0..self.options.jobs {
+                let (events, waiting) = (events.clone(), &waiting);
+                scope.spawn(move || self.serve(waiting, &events));
+            }
+            scope.spawn(move || self.walk(list, &files, &events));
+            for event in told {
+                let fatal = matches!(event, Event::Fatal(_));
+                if output.tell(event).is_err() || fatal {
+                    // The reader has gone, or nothing can be done any more.
+                    self.stop.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+
+    fn walk(
+        &self,
+        list: Option<Box<dyn BufRead + Send>>,
+        files: &SyncSender<Regular>,
+        events: &SyncSender<Event>,
+    ) {
+        let separator = self.options.separator;
+        let listed = list.into_iter().flat_map(|list| list.split(separator));
+        // A list that breaks off is told; a path of no bytes is none.
+        let listed = listed.map_while(|path| match path {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let path = b"--file-list".to_vec();
+                let _ = events.send(Event::Trouble(Trouble { path, call: "read", error }));
+                None
+            }
+        });
+        let paths = self.options.paths.iter().cloned().chain(listed);
+        let paths = paths.filter(|path| !path.is_empty());
+        for item in Walk::new(paths, self.options.policy.clone()) {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let sent = match item {
+                Item::File(file) if file.size == 0 => {
+                    events.send(Event::Empty { path: file.path }).is_ok()
+                }
+                Item::File(file) => files.send(file).is_ok(),
+                Item::PassedOver { path, why } => {
+                    events.send(Event::PassedOver { path, why }).is_ok()
+                }
+                Item::Trouble(trouble) => events.send(Event::Trouble(trouble)).is_ok(),
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+
+    /// Hands files to one worker, and starts another when it ends.
+    fn serve(&self, files: &Mutex<Receiver<Regular>>, events: &SyncSender<Event>) {
+        let (mut worker, mut number, mut ended) = (None, 0_u64, 0_u32);
+        loop {
+            // The lock is held while waiting: the others wait for the same files.
+            let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(file) = next else { return };
+            if self.stop.load(Ordering::Relaxed) {
+                continue; // so that the walk does not wait for a full channel
+            }
+            number = number.saturating_add(1);
+            let outcome = self.look(&mut worker, number, &file.file, events);
+            match &outcome {
+                Ok(_) => ended = 0,
+                Err(Ended::Interrupted) => {}
+                Err(_) => {
+                    worker = None;
+                    ended = ended.saturating_add(1);
+                }
+            }
+            let why = outcome.as_ref().err().map(ToString::to_string);
+            let _ = events.send(Event::Looked { path: file.path, size: file.size, outcome });
+            if ended >= MAX_ENDS {
+                let why = why.unwrap_or_default();
+                let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");
+                let _ = events.send(Event::Fatal(says));
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn look(
+        &self,
+        worker: &mut Option<Worker>,
+        number: u64,
+        file: &File,
+        events: &SyncSender<Event>,
+    ) -> Result<Outcome, Ended> {
+        let stop = || self.stop.load(Ordering::Relaxed);
+        let running = match worker {
+            Some(running) => running,
+            None => {
+                let database = self.loaded.map(|loaded| loaded.file.as_fd());
+                let started = Worker::start(self.program, self.options.setup, database, &stop)?;
+                let hello = started.hello.clone();
+                if self.options.require_jail && !hello.missing.is_empty() {
+                    let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
+                    let says = format!("this machine has no {} for the jail", missing.join(", "));
+                    let _ = events.send(Event::Fatal(says));
+                    self.stop.store(true, Ordering::Relaxed);
+                    return Err(Ended::Interrupted);
+                }
+                let _ = events.send(Event::Hello(hello));
+                worker.insert(started)
+            }
+        };
+        running.look(Job { number, milliseconds: self.options.max_scan_time }, file, &stop)
+    }
+}
+
+/// Bounded, so that a slow reader of the output slows the scan instead of filling memory.
+fn channel_of_events() -> (SyncSender<Event>, Receiver<Event>) {
+    sync_channel(256)
+}
+
+fn list_of(path: &Path) -> Result<Box<dyn BufRead + Send>, Box<dyn Error>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// Siblings lie beside this program; `PATH` is not asked.
+fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().ok_or("this program lies in no folder")?;
+    Ok(folder.join(name))
+}
+
+/// Files that are open and wait for a worker.
+const OPEN_FILES: usize = 16;
+/// Workers that may end one after another: one file costs one, three are a defect.
+const MAX_ENDS: u32 = 3;

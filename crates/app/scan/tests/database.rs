@@ -1,0 +1,191 @@
+//! `watchglass database`, and the cache of what a scan compiles.
+#![expect(clippy::disallowed_methods, reason = "tests make files and start the command")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::{command, has_worker, lines};
+
+const ABC: &str = "900150983cd24fb0d6963f7d28e17f72:3:Abc";
+
+fn database(arguments: &[&str], folder: &Path) -> Output {
+    command("database").args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn folder_with(sets: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in sets {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn what_is_built_is_whole_and_says_what_was_left_out() {
+    let bad = "nonsense\n".repeat(30);
+    let folder = folder_with(&[("a.hdb", &format!("{ABC}\n{bad}")), ("a.idb", "nonsense\n")]);
+    let built = database(&["build", "--json", ".", "-o", "out.wgdb"], folder.path());
+    assert_eq!(built.status.code(), Some(1), "{built:?}");
+    let told = json(&built);
+    assert_eq!(told["taken"]["hash signatures"], 1);
+    assert_eq!(told["bad"].as_array().unwrap().len(), 20);
+    assert_eq!((&told["bad"][0]["file"], &told["bad"][0]["line"]), (&"./a.hdb".into(), &2.into()));
+    assert_eq!(told["more_bad"], 11);
+    let all = database(&["build", "--json", "--all", ".", "-o", "out.wgdb"], folder.path());
+    assert_eq!(json(&all)["bad"].as_array().unwrap().len(), 31);
+    let text = database(&["build", "a.hdb", "-o", "out.wgdb"], folder.path());
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("a.hdb:2: ") && text.contains("10 more bad lines"), "{text}");
+    let info = database(&["info", "--json", "out.wgdb"], folder.path());
+    assert_eq!(info.status.code(), Some(0));
+    assert_eq!(json(&info)["digests"]["md5-file"], 1);
+}
+
+#[test]
+fn what_cannot_be_built_leaves_what_was_there() {
+    let folder = folder_with(&[("a.hdb", ABC), ("out.wgdb", "as it was")]);
+    for arguments in [
+        &["build", "missing.hdb", "-o", "out.wgdb"][..],
+        &["build", "out.wgdb", "-o", "out.wgdb"],
+        &["build", "a.hdb", "-o", "missing/out.wgdb"],
+        &["build", "a.hdb"],
+        &["build", "-o", "out.wgdb"],
+    ] {
+        let output = database(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stderr.starts_with(b"error: "), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read(folder.path().join("out.wgdb")).unwrap(), b"as it was");
+}
+
+#[test]
+fn damage_is_told() {
+    let folder = folder_with(&[("a.hdb", ABC)]);
+    let path = folder.path().join("out.wgdb");
+    assert!(database(&["build", "a.hdb", "-o", "out.wgdb"], folder.path()).status.success());
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let info = database(&["info", "--json", "out.wgdb"], folder.path());
+    assert_eq!(info.status.code(), Some(1));
+    assert_eq!(json(&info)["whole"], false);
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(database(&["info", "out.wgdb"], folder.path()).status.code(), Some(2));
+}
+
+/// A cache, a set older than a filesystem's clock ticks, and a file to be found.
+struct Kept(tempfile::TempDir);
+
+impl Kept {
+    fn new() -> Self {
+        let kept = Self(folder_with(&[("abc", "abc")]));
+        kept.write_set(&format!("{ABC}\n"), "2001-01-01");
+        kept
+    }
+
+    fn write_set(&self, text: &str, day: &str) {
+        std::fs::write(self.path("a.hdb"), text).unwrap();
+        let touched = Command::new("touch").arg("-d").arg(day).arg(self.path("a.hdb")).status();
+        assert!(touched.unwrap().success());
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn databases(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path("cache/watchglass")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|end| end == "wgdb")).collect()
+    }
+
+    /// What was found, and the warnings.
+    fn scan(&self, more: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut command = command("scan");
+        command.args(["-i", "--no-summary", "-d"]).arg(self.path("a.hdb")).args(more);
+        let output = command.arg(self.path("abc")).env("XDG_CACHE_HOME", self.path("cache"));
+        let told = lines(&output.output().unwrap());
+        told.into_iter().partition(|line| line.ends_with(" FOUND"))
+    }
+}
+
+#[test]
+fn what_was_compiled_is_used_until_its_sources_change() {
+    let kept = Kept::new();
+    if !has_worker() {
+        return;
+    }
+    let (found, first_warnings) = kept.scan(&[]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(kept.databases().len(), 1);
+    // The second start does not read the set: it finds what stands in the cache, here put there by
+    // hand, and it warns as the first did.
+    std::fs::write(kept.path("other.hdb"), format!("{ABC}Other\n")).unwrap();
+    let entry = kept.databases().remove(0);
+    let other = database(&["build", "other.hdb", "-o", "other.wgdb"], kept.0.path());
+    assert!(other.status.success());
+    std::fs::write(&entry, std::fs::read(kept.path("other.wgdb")).unwrap()).unwrap();
+    let (found, warnings) = kept.scan(&[]);
+    assert!(found[0].contains("AbcOther"), "{found:?}");
+    assert_eq!(warnings, first_warnings);
+    kept.write_set(&format!("{ABC}x\n{ABC}y\n"), "2001-01-02");
+    let (found, _) = kept.scan(&[]);
+    assert!(found[0].contains("Abcx") || found[0].contains("Abcy"), "{found:?}");
+    assert_eq!(kept.databases().len(), 2);
+    kept.write_set("# none\n", "2001-01-03");
+    let (found, _) = kept.scan(&["--no-cache"]);
+    assert!(found.is_empty());
+    assert_eq!(kept.databases().len(), 2);
+}
+
+#[test]
+fn a_damaged_entry_is_made_again() {
+    let kept = Kept::new();
+    if !has_worker() {
+        return;
+    }
+    kept.scan(&[]);
+    let entry = kept.databases().remove(0);
+    for damage in [&b"not a database"[..], b""] {
+        std::fs::write(&entry, damage).unwrap();
+        assert_eq!(kept.scan(&[]).0.len(), 1);
+        assert!(std::fs::read(&entry).unwrap().starts_with(b"WGLASSDB"));
+    }
+}
+
+#[test]
+fn a_cache_of_others_is_not_used_and_told() {
+    let kept = Kept::new();
+    if !has_worker() {
+        return;
+    }
+    kept.scan(&[]);
+    let folder = kept.path("cache/watchglass");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let (found, warnings) = kept.scan(&[]);
+    assert_eq!(found.len(), 1);
+    assert!(warnings.iter().any(|warning| warning.contains("0700")), "{warnings:?}");
+}
+
+#[test]
+fn a_compiled_file_that_others_may_write_is_copied() {
+    let folder = folder_with(&[("a.hdb", ABC), ("abc", "abc")]);
+    if !has_worker() {
+        return;
+    }
+    assert!(database(&["build", "a.hdb", "-o", "out.wgdb"], folder.path()).status.success());
+    for mode in [0o644, 0o666] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path().join("out.wgdb"), permissions).unwrap();
+        let mut command = command("scan");
+        let output = command.args(["-d", "out.wgdb", "abc"]).current_dir(folder.path()).output();
+        assert_eq!(output.unwrap().status.code(), Some(1), "{mode:o}");
+    }
+}

@@ -23,6 +23,7 @@ use watchglass_evidence::{
     to_canonical,
 };
 use watchglass_formats::{Facts, FileType, Magic, elf::Elf, macho, pe::Pe};
+use watchglass_matching::{Matcher, Object, Scratch, Work};
 use watchglass_signatures::container::{self, UnverifiedContainer};
 use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
 
@@ -40,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event_log", event_log),
     ("identify", identify),
     ("macho", macho),
+    ("matching", matching),
     ("normal_html", normal::html),
     ("normal_text", normal::text),
     ("pe", pe),
@@ -47,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("signature_container", signature_container),
     ("signatures", signatures),
     ("unpack_ar", unpack::ar),
+    ("unpack_binhex", unpack::binhex),
     ("unpack_bzip2", unpack::bzip2),
     ("unpack_cab", unpack::cab),
     ("unpack_chm", unpack::chm),
@@ -61,11 +64,49 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unpack_rar", unpack::rar),
     ("unpack_sevenz", unpack::sevenz),
     ("unpack_swf", unpack::swf),
+    ("unpack_mail", unpack::mail),
+    ("unpack_mbox", unpack::mbox),
+    ("unpack_ole2", unpack::ole2),
+    ("unpack_onenote", unpack::onenote),
+    ("unpack_rtf", unpack::rtf),
     ("unpack_tar", unpack::tar),
+    ("unpack_tnef", unpack::tnef),
+    ("unpack_uuencode", unpack::uuencode),
     ("unpack_xz", unpack::xz),
     ("unpack_zip", unpack::zip),
     ("unpack_zstd", unpack::zstd),
 ];
+
+/// Signatures and a file in which they are looked for. The input is the set, `.ndb`, and one of `.ldb`
+/// behind the first zero byte; behind the second, bytes that damage the database, three for each place;
+/// behind the third, the file.
+pub fn matching(data: &[u8]) {
+    let mut pieces = data.splitn(4, |byte| *byte == 0);
+    let [bodies, logical, damage, file] = [(); 4].map(|()| pieces.next().unwrap_or_default());
+    let sets = [("a.ndb", bodies), ("a.ldb", logical)].map(|(name, bytes)| {
+        let set = SignatureSet::named(name).expect("a set's name");
+        Source { set, bytes, maker: Maker::Other }
+    });
+    let (mut bytes, _) = compile(&sets, PotentiallyUnwanted::Take);
+    for [low, high, value] in damage.as_chunks::<3>().0 {
+        let at = usize::from(*low) | usize::from(*high) << 8;
+        if let Some(byte) = bytes.get_mut(4096 + at) {
+            *byte = *value;
+        }
+    }
+    let Ok(database) = Database::open(&bytes) else { return };
+    let facts = Facts::of(FileType::MsExe, file);
+    for target in 0..15 {
+        let object = Object::new(file, target, &facts);
+        let mut work = Work::new(1 << 20, &|| false);
+        let scratch = &mut Scratch::default();
+        // Out of work is an answer.
+        let _ = Matcher::new(&database).scan(&object, scratch, &mut work, &mut |hit| {
+            let _ = database.name(hit.name);
+            std::ops::ControlFlow::Continue(())
+        });
+    }
+}
 
 /// A bundle from a stranger whose signature is good. The input is the manifest; after its first
 /// zero byte, the one part that the bundle holds, `a`.

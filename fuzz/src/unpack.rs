@@ -77,6 +77,46 @@ pub fn swf(data: &[u8]) {
     open(ContainerKind::Swf, data);
 }
 
+/// Compound files.
+pub fn ole2(data: &[u8]) {
+    open(ContainerKind::Ole2, data);
+}
+
+/// Sections of OneNote.
+pub fn onenote(data: &[u8]) {
+    open(ContainerKind::OneNote, data);
+}
+
+/// Rich text.
+pub fn rtf(data: &[u8]) {
+    open(ContainerKind::Rtf, data);
+}
+
+/// BinHex files.
+pub fn binhex(data: &[u8]) {
+    open(ContainerKind::BinHex, data);
+}
+
+/// Mails.
+pub fn mail(data: &[u8]) {
+    open(ContainerKind::Mail, data);
+}
+
+/// Mailboxes.
+pub fn mbox(data: &[u8]) {
+    open(ContainerKind::Mbox, data);
+}
+
+/// `winmail.dat`.
+pub fn tnef(data: &[u8]) {
+    open(ContainerKind::Tnef, data);
+}
+
+/// Files encoded in text.
+pub fn uuencode(data: &[u8]) {
+    open(ContainerKind::Uuencoded, data);
+}
+
 /// tar archives.
 pub fn tar(data: &[u8]) {
     open(ContainerKind::Tar, data);

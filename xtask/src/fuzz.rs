@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: libFuzzer on the stable toolchain.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::packages::{self, Need};
 use crate::place::{Place, succeed};
@@ -24,23 +25,79 @@ pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<Exi
         return Err(Trouble::Unknown { kind: "fuzz target", name, known });
     }
     packages::provide(&[Need::Fuzz]);
+    build(place, &["--bin", name])?;
+    succeed(&mut fuzzing(place, name, seconds)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fuzzes every target for some seconds each, as many at once as there are processors. Gives the
+/// names of those that an input broke, with the end of what the engine said, and how many there are.
+///
+/// # Errors
+/// When the engine cannot be built or started.
+pub(crate) fn each(place: &Place, seconds: u32) -> Result<(usize, Vec<Broken>), Trouble> {
+    let known = targets(place)?;
+    build(place, &["--bins"])?;
+    let queue = Mutex::new(known.iter());
+    let broken = Mutex::new(Vec::new());
+    let work = || -> Result<(), Trouble> {
+        loop {
+            let Some(name) = lock(&queue).next() else { return Ok(()) };
+            let mut engine = fuzzing(place, name, seconds)?;
+            let ended = engine.stdout(Stdio::null()).stderr(Stdio::piped()).output();
+            let ended = ended.map_err(Trouble::start(name))?;
+            if !ended.status.success() {
+                let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+                let lines = said.lines().rev().take(20).collect::<Vec<_>>();
+                let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+                lock(&broken).push(Broken { name: name.clone(), said });
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+    })?;
+    let broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((known.len(), broken))
+}
+
+/// A target that an input broke.
+pub(crate) struct Broken {
+    pub(crate) name: String,
+    /// The end of what the engine said.
+    pub(crate) said: String,
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn build(place: &Place, which: &[&str]) -> Result<(), Trouble> {
+    let mut cargo = place.cargo(["build", "--quiet", "--release", "--features", "engine"]);
+    // A triple of its own keeps the flags below away from build scripts and macros, which would
+    // not link with them.
+    cargo.args(which).args(["--target", &host()?]).current_dir(place.root().join("fuzz"));
+    cargo.env("RUSTFLAGS", FLAGS.join(" ")).env("CARGO_TARGET_DIR", place.target().join("fuzz"));
+    succeed(&mut cargo)
+}
+
+/// The engine on one target, as it was built.
+fn fuzzing(place: &Place, name: &str, seconds: u32) -> Result<Command, Trouble> {
     let fuzz = place.root().join("fuzz");
     let found = place.target().join("fuzz/found").join(name);
     let breaking = fuzz.join("artifacts").join(name);
     for folder in [&found, &breaking] {
         std::fs::create_dir_all(folder).map_err(Trouble::file(folder))?;
     }
-    let mut cargo = place.cargo(["run", "--release", "--features", "engine", "--bin", name]);
-    // A triple of its own keeps the flags below away from build scripts and macros, which would
-    // not link with them.
-    cargo.args(["--target", &host()?]).current_dir(&fuzz).env("RUSTFLAGS", FLAGS.join(" "));
-    cargo.env("CARGO_TARGET_DIR", place.target().join("fuzz")).arg("--");
+    let program = place.target().join("fuzz").join(host()?).join("release").join(name);
+    let mut engine = Command::new(program);
     // The engine writes to the first folder and only reads the others.
-    cargo.arg(found).arg(fuzz.join("corpus").join(name));
-    cargo.arg(format!("-artifact_prefix={}/", breaking.display()));
-    cargo.arg(format!("-max_total_time={seconds}")).args(LIMITS);
-    succeed(&mut cargo)?;
-    Ok(ExitCode::SUCCESS)
+    engine.arg(found).arg(fuzz.join("corpus").join(name)).current_dir(&fuzz);
+    engine.arg(format!("-artifact_prefix={}/", breaking.display()));
+    engine.arg(format!("-max_total_time={seconds}")).args(LIMITS).stdin(Stdio::null());
+    Ok(engine)
 }
 
 /// The names of the targets: one file each.

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::fuzz;
 use crate::place::{Place, output, succeed};
 use crate::trouble::Trouble;
 
@@ -50,6 +51,11 @@ const MEASURES: &[Measure] = &[
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
+    Measure {
+        name: "fuzz",
+        what: "fuzz targets that an input broke, ten minutes each (promise: none)",
+        take: fuzz_each,
+    },
     Measure {
         name: "kills",
         what: "assays killed at random moments of their life, and what of each was left behind",
@@ -92,6 +98,14 @@ fn kills(place: &Place) -> Result<Value, Trouble> {
     }
     Ok(json!({ "kills": stages.values().sum::<u64>(), "stages": stages, "left_behind": 0 }))
 }
+
+fn fuzz_each(place: &Place) -> Result<Value, Trouble> {
+    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS)?;
+    let broken: Vec<_> = broken.into_iter().map(|one| one.name).collect();
+    Ok(json!({ "targets": targets, "seconds_each": FUZZ_SECONDS, "broken": broken }))
+}
+
+const FUZZ_SECONDS: u32 = 600;
 
 fn write_result(place: &Place, measure: &Measure, figures: &Value) -> Result<(), Trouble> {
     let document = json!({

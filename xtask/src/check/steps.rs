@@ -2,6 +2,7 @@
 
 use super::{Outcome, browser, deny, self_test};
 use crate::command::{OnSkip, RoomsAct};
+use crate::fuzz;
 use crate::place::Place;
 use crate::rooms;
 use crate::trouble::Trouble;
@@ -60,6 +61,7 @@ pub(super) const STEPS: &[Step] = &[
         needs: &[],
         work: Work::Tests(&["--manifest-path", "fuzz/Cargo.toml"]),
     },
+    Step { name: "fuzzing", needs: &["clang"], work: Work::Own(fuzz_each) },
     Step {
         name: "report in browser",
         needs: &["chromium", "node", "npm"],
@@ -71,3 +73,17 @@ fn check_rooms(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
     let code = rooms::run(place, RoomsAct::Check)?;
     Ok(if code == ExitCode::SUCCESS { Outcome::passed() } else { Outcome::failed() })
 }
+
+/// Ten seconds of each target, as many at once as there are processors.
+fn fuzz_each(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
+    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS)?;
+    for one in &broken {
+        eprintln!("x: fuzz target {} is broken:\n{}", one.name, one.said);
+    }
+    let mut outcome = Outcome::default();
+    outcome.counts.failed = broken.len() as u64;
+    outcome.counts.passed = targets.saturating_sub(broken.len()) as u64;
+    Ok(outcome)
+}
+
+const FUZZ_SECONDS: u32 = 10;

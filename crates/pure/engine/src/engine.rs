@@ -75,9 +75,37 @@ impl Known<'_> {
         let refined = self.magic.refine(bytes, kind, MAX_PLACES);
         (refined.text.unwrap_or(kind), refined)
     }
+
+    /// As what kind of text something is to be read too, whose magic number says that it is none.
+    pub(crate) fn second_look(&self, layer: &Layer<'_>) -> Option<(FileType, Refined)> {
+        let is_binary = !layer.kind.is_unmarked() && !BORN_OF_TEXT.contains(&layer.kind);
+        if !is_binary || !watchglass_formats::is_text(layer.bytes) {
+            return None;
+        }
+        let refined = self.magic.refine(layer.bytes, FileType::TextAscii, MAX_PLACES);
+        Some((refined.text.unwrap_or(FileType::TextAscii), refined))
+    }
 }
 
 /// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
 const MATCHING_STEPS: u64 = 1 << 14;
 /// Things that stand inside of one object and are looked at. ClamAV looks at ten.
 const MAX_PLACES: usize = 64;
+/// Types whose files are texts.
+const BORN_OF_TEXT: &[FileType] = &[
+    FileType::Html,
+    FileType::HtmlUtf16,
+    FileType::Mail,
+    FileType::Mhtml,
+    FileType::Script,
+    FileType::ScrEnc,
+    FileType::BinHex,
+    FileType::Uuencoded,
+    FileType::Rtf,
+    FileType::Pdf,
+    FileType::Ps,
+    FileType::Xdp,
+    FileType::XmlWord,
+    FileType::XmlXl,
+    FileType::XmlHwp,
+];

@@ -1,9 +1,10 @@
 //! What is inside of an object: members, and what stands in it without being a container's.
 
 use watchglass_formats::{FileType, Place};
-use watchglass_unpack::{Container, ContainerKind, Depth, Member, Next};
+use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity, Role};
 
 use crate::containers::{Opening, opening};
+use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::Reason;
 use crate::scan::{Flow, Scan};
@@ -28,12 +29,20 @@ impl Scan<'_, '_> {
                 (Next::Member(member), Some(inside)) => self.member(layer, &member, inside)?,
                 (Next::Member(_), None) => {}
                 (Next::End(end), _) => {
-                    for reason in end.not_scanned {
-                        self.refuse(layer, layer.kind, layer.kind, reason);
-                    }
+                    self.end(layer, end);
                     return Flow::Continue(());
                 }
             }
+        }
+    }
+
+    fn end(&mut self, layer: &Layer<'_>, end: End) {
+        for reason in end.not_scanned {
+            self.refuse(layer, layer.kind, layer.kind, reason);
+        }
+        let is_escaped = |oddity: &Oddity| matches!(oddity, Oddity::EscapedNames { .. });
+        if self.known.settings.alerts.heuristics && end.oddities.iter().any(is_escaped) {
+            self.suspect(layer, Heuristic::ObfuscatedPdf);
         }
     }
 
@@ -43,6 +52,13 @@ impl Scan<'_, '_> {
         let inner = around.inner(&member.name, &member.content, kind);
         for reason in &member.not_scanned {
             self.refuse(&inner, kind, around.kind, reason.clone());
+        }
+        if self.known.settings.alerts.macros {
+            match member.role {
+                Role::VbaSource => self.suspect(around, Heuristic::MacrosVba),
+                Role::XlmFormulas => self.suspect(around, Heuristic::MacrosXlm),
+                _ => {}
+            }
         }
         if member.content.is_empty() {
             return Flow::Continue(());

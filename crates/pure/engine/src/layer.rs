@@ -31,6 +31,12 @@ impl<'p> Layer<'p> {
         Layer { bytes, kind, name, around: Some(self), digests: Digests::default() }
     }
 
+    /// The same, taken for another type.
+    pub(crate) fn taken_for(&self, kind: FileType) -> Self {
+        let Self { bytes, name, around, .. } = *self;
+        Self { bytes, kind, name, around, digests: Digests::default() }
+    }
+
     /// The digest of its bytes.
     pub(crate) fn digest(&self, algorithm: Algorithm) -> Digest {
         self.digests.of(self.bytes, algorithm)

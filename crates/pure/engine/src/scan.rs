@@ -50,7 +50,19 @@ impl<'s, 'd> Scan<'s, 'd> {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }
         self.open(layer, depth)?;
-        self.places(layer, &refined.places, depth)
+        self.places(layer, &refined.places, depth)?;
+        self.as_text(layer, depth)
+    }
+
+    /// Reads as text what a magic number of few letters takes for something else.
+    fn as_text(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+        let Some((kind, refined)) = self.known.second_look(layer) else {
+            return Flow::Continue(());
+        };
+        let layer = layer.taken_for(kind);
+        self.views(&layer, &Facts::Unknown, depth)?;
+        self.open(&layer, depth)?;
+        self.places(&layer, &refined.places, depth)
     }
 
     /// Looks at the bytes of an object, not at what is inside.

@@ -68,6 +68,15 @@ fn pages_and_texts_are_found_in_their_forms() {
 }
 
 #[test]
+fn letters_that_look_like_a_magic_number_hide_no_text() {
+    let sets = [("a.ndb", "Text:7:*:68656c6c6f20776f726c64\n".to_owned())];
+    for start in ["MZ", "BM", "MM", "GIF89a"] {
+        let text = format!("{start}: Hello   World");
+        assert_eq!(scan(&sets, all(), text.as_bytes()).1, ["Text"], "{start}");
+    }
+}
+
+#[test]
 fn matching_has_a_bound() {
     let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];
     let limits = watchglass_unpack::Limits { max_steps: 1, ..Default::default() };

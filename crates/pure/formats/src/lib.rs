@@ -37,3 +37,4 @@ mod zip;
 pub use facts::{Facts, Span};
 pub use file_type::{FileType, UnknownFileType};
 pub use magic::{Entry, EntryError, Kind, Magic, Offset, PatternError, Place, Refined};
+pub use text::is_text;

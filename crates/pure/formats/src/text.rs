@@ -1,6 +1,7 @@
 //! Whether bytes are text, by the rules that file(1) has had since its `ascmagic.c`.
 
 use crate::FileType;
+use crate::magic::HEAD;
 
 /// The kind of text that the first bytes of a file are, or binary data. Looks at all of `head`.
 pub(crate) fn text_type(head: &[u8]) -> FileType {
@@ -11,6 +12,14 @@ pub(crate) fn text_type(head: &[u8]) -> FileType {
     } else {
         utf16(head).unwrap_or(FileType::BinaryData)
     }
+}
+
+/// Whether a file begins as text, whatever its magic number says: ClamAV takes what begins with `MZ`,
+/// `BM` or `MM` for a program or a picture.
+#[must_use]
+pub fn is_text(file: &[u8]) -> bool {
+    let head = file.get(..HEAD).unwrap_or(file);
+    !head.is_empty() && text_type(head) == FileType::TextAscii
 }
 
 #[derive(PartialEq, Eq)]

@@ -115,21 +115,23 @@ impl Evaluation<'_, '_> {
                     Operator::And => left.is_none(),
                     Operator::Or => left.is_some() && wanted == Wanted::Any,
                 };
-                if is_decided {
-                    return Ok(left);
-                }
-                let right = self.logic(logical, right, wanted, depth, known)?;
+                let right = if is_decided {
+                    None
+                } else {
+                    self.logic(logical, right, wanted, depth, known)?
+                };
                 let both = match (operator, left, right) {
                     (_, Some(left), Some(right)) => Some(left.and(right)),
                     (Operator::And, ..) => None,
                     (Operator::Or, left, right) => left.or(right),
                 };
-                let holds = |counts: &Counts| {
-                    test.is_none_or(|test| {
+                // ClamAV tests the counts alone: a group that does not hold has none.
+                Ok(match test {
+                    None => both,
+                    Some(test) => Some(both.unwrap_or_default()).filter(|counts| {
                         test.sum.holds(counts.sum) && counts.named.count_ones() >= test.distinct
-                    })
-                };
-                Ok(both.filter(holds))
+                    }),
+                })
             }
         }
     }

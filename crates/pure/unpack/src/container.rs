@@ -11,10 +11,14 @@ use crate::chm::Chm;
 use crate::iso9660::Iso9660;
 use crate::lha::Lha;
 use crate::lnk::Lnk;
+use crate::mail::{Mail, binhex::BinHex, mbox::Mbox, tnef::Tnef, uuencode::Text};
 use crate::member::Member;
+use crate::ole2::Ole2;
+use crate::onenote::OneNote;
 use crate::pdf::Pdf;
 use crate::rar::Rar;
 use crate::reason::{NotScanned, Oddity};
+use crate::rtf::Rtf;
 use crate::sevenz::SevenZ;
 use crate::streams::{ReadStream, Streams, gzip, others};
 use crate::swf::Swf;
@@ -63,6 +67,26 @@ pub enum ContainerKind {
     Swf,
     /// \[MS-SHLLINK\] links: their strings, and what stands behind them.
     Lnk,
+    /// \[MS-CFB\] compound files: streams, and what Office's formats embed in them; macros of VBA and
+    /// of Excel 4.0 ([`crate::Role`]).
+    Ole2,
+    /// Rich Text Format: objects, pictures and other data in hexadecimal digits.
+    Rtf,
+    /// \[MS-ONESTORE\] sections of OneNote: embedded files.
+    OneNote,
+    /// RFC 5322 with MIME, read as readers do that believe the first field, that believe the last,
+    /// that take every letter of it as it stands, that forgive. An mbox is taken apart as well.
+    Mail,
+    /// A mail that holds a page with what belongs to it; the same.
+    Mhtml,
+    /// RFC 4155: messages, each of which is a mail.
+    Mbox,
+    /// Files encoded in text: uuencode with `begin-base64`, yEnc, BinHex.
+    Uuencoded,
+    /// \[MS-OXTNEF\], `winmail.dat`.
+    Tnef,
+    /// BinHex 4.0, RFC 1741: data fork, resource fork.
+    BinHex,
 }
 
 /// A container that gives its members one after another.
@@ -143,6 +167,14 @@ impl<'a> Container<'a> {
             ContainerKind::Chm => Box::new(Chm::new(bytes)),
             ContainerKind::Swf => Box::new(Swf::new(bytes)),
             ContainerKind::Lnk => Box::new(Lnk::new(bytes)),
+            ContainerKind::Ole2 => Box::new(Ole2::new(bytes)),
+            ContainerKind::Rtf => Box::new(Rtf::new(bytes)),
+            ContainerKind::OneNote => Box::new(OneNote::new(bytes)),
+            ContainerKind::Mail | ContainerKind::Mhtml => Box::new(Mail::new(bytes)),
+            ContainerKind::Mbox => Box::new(Mbox::new(bytes)),
+            ContainerKind::Uuencoded => Box::new(Text::new(bytes)),
+            ContainerKind::Tnef => Box::new(Tnef::new(bytes)),
+            ContainerKind::BinHex => Box::new(BinHex::new(bytes)),
         };
         let inside = budget.inside(depth);
         let end = inside.clone().err().map(End::because);

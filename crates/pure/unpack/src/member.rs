@@ -13,6 +13,8 @@ pub struct Member<'a> {
     pub place: Place,
     /// Which reading of the container gives it.
     pub reading: Reading,
+    /// What it is, where the container's format tells.
+    pub role: Role,
     /// What the container says of it, believed by nobody.
     pub declared: Declared,
     /// What could be read of it; borrowed where it is stored as it is. Directories and links have
@@ -64,6 +66,29 @@ pub enum Reading {
     Earlier,
     /// The container says that it is encrypted. Readers that see that this member is not get this.
     Unencrypted,
+    /// Readers that ignore what they are told to ignore get this.
+    Strict,
+    /// Readers that believe the first of several fields or parameters of a mail get this.
+    FirstField,
+    /// Readers that believe the last of them get this.
+    LastField,
+    /// Readers that take whatever could be meant get this.
+    Lenient,
+}
+
+/// What a member is, where that tells more than its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Role {
+    /// Something that was put into the container.
+    #[default]
+    Content,
+    /// The source of a VBA module. Given for every module that a project tells of, empty where the
+    /// source could not be read: a document with such a member has macros of VBA.
+    VbaSource,
+    /// The macro sheets of a workbook (Excel 4.0) as text, one formula a line. A document with such
+    /// a member has macros of XLM.
+    XlmFormulas,
 }
 
 /// What a container says of a member. Signatures on containers (`.cdb`) ask for it.

@@ -32,7 +32,7 @@ fn the_program_is_found_in_each_of_the_unit_tests_containers() {
         let why = "../shared/data is not here";
         return skip("the_program_is_found_in_each_of_the_unit_tests_containers", why);
     };
-    for name in CONTAINERS {
+    for name in CONTAINERS.iter().chain(MORE_CONTAINERS) {
         check(name, &read(name).unwrap(), &program);
     }
 }
@@ -90,6 +90,9 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"\x1f\x8b", ContainerKind::Gzip),
     (b"BZh", ContainerKind::Bzip2),
     (b"MSCF", ContainerKind::Cab),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ContainerKind::Ole2),
+    (b"{\\rt", ContainerKind::Rtf),
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", ContainerKind::OneNote),
     (b"0707", ContainerKind::Cpio),
     (b"\xc7\x71", ContainerKind::Cpio),
     (b"\x71\xc7", ContainerKind::Cpio),
@@ -97,6 +100,11 @@ const KINDS: &[(&[u8], ContainerKind)] = &[
     (b"7z\xbc\xaf\x27\x1c", ContainerKind::SevenZip),
     (b"Rar!\x1a\x07", ContainerKind::Rar),
     (b"ITSF", ContainerKind::Chm),
+    (b"From: ", ContainerKind::Mail),
+    (b"From ", ContainerKind::Mail),
+    (b"Subject: ", ContainerKind::Mail),
+    (b"\x78\x9f\x3e\x22", ContainerKind::Tnef),
+    (b"(This file must", ContainerKind::BinHex),
 ];
 
 /// Files of the kinds that this crate opens.
@@ -122,7 +130,26 @@ const CONTAINERS: &[&str] = &[
     "clam.iso",
     "clamjol.iso",
     "clam.chm",
+    "clam.ole.doc",
+    "clam.ppt",
+    "clam.exe.rtf",
+    "clam.mail",
+    "clam.exe.mbox.base64",
+    "clam.exe.mbox.uu",
+    "clam.exe.binhex",
+    "clam.tnef",
+    "clam.mail-boundary-content-disposition.eml",
+    "clam.mail-comment-header-name.eml",
+    "clam.mail-disposition-rfc2231-boundary.eml",
+    "clam.mail-multiple-boundaries.eml",
+    "clam.mail-multiple-content-type.eml",
+    "clam.mail-nested-comment-header-name.eml",
+    "clam.mail-semicolon-boundary.eml",
 ];
+
+/// Files that are among the unit tests alone.
+const MORE_CONTAINERS: &[&str] =
+    &["clam.exe.2007.one", "clam.exe.2010.one", "clam.exe.webapp-export.one"];
 
 /// The key of the stored files, from the README of the data.
 const KEY: [&str; 5] = [

@@ -13,7 +13,7 @@ use pattern::{Memo, Pattern};
 use crate::{FileType, partition, tar, text, zip};
 
 /// Bytes of a file that identification looks at, before it looks at all of it.
-const HEAD: usize = 1024;
+pub(crate) const HEAD: usize = 1024;
 /// The same for a partition: up to the signature of HFS+ (TN1150, *Volume Header*, at 1024).
 const PARTITION_HEAD: usize = 1028;
 

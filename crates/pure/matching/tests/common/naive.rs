@@ -37,11 +37,9 @@ fn logic(of: &Logic, counts: &[u32]) -> Option<(u32, Vec<u8>)> {
         }
         Logic::Pair { operator, left, right, test } => {
             let (left, right) = (logic(left, counts), logic(right, counts));
-            if *operator == Operator::And && (left.is_none() || right.is_none()) {
-                return None;
-            }
-            let both: Vec<_> = left.into_iter().chain(right).collect();
-            if both.is_empty() {
+            let fails = *operator == Operator::And && (left.is_none() || right.is_none());
+            let both: Vec<_> = left.into_iter().chain(right).filter(|_| !fails).collect();
+            if both.is_empty() && test.is_none() {
                 return None;
             }
             let sum = both.iter().map(|one| one.0).sum();

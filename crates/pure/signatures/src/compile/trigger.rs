@@ -66,6 +66,21 @@ pub(super) fn of(
             of_subsignature(*index, subsignatures, announced)
         }
         Logic::Subsignature { .. } => None,
+        // A group's test holds of its counts alone: of none, if it says so.
+        Logic::Pair { test: Some(test), .. }
+            if test.distinct == 0 && !needs_one(Some(test.sum)) =>
+        {
+            None
+        }
+        Logic::Pair { operator: Operator::Or, left, right, test: Some(test) }
+            if test.distinct > 1 =>
+        {
+            let mut all = Vec::new();
+            let is_flat = leaves(left, &mut all) && leaves(right, &mut all);
+            let found = all.iter().map(|leaf| of(leaf, subsignatures, announced));
+            let found: Option<Vec<_>> = found.collect();
+            rarest(found?, if is_flat { test.distinct } else { 1 })
+        }
         Logic::Pair { operator, left, right, .. } => {
             let left = of(left, subsignatures, announced);
             let right = of(right, subsignatures, announced);
@@ -75,6 +90,36 @@ pub(super) fn of(
             }
         }
     }
+}
+
+/// The expressions that an alternative is one of. Whether each is a sub-signature alone.
+fn leaves<'l>(logic: &'l Logic, all: &mut Vec<&'l Logic>) -> bool {
+    match logic {
+        Logic::Pair { operator: Operator::Or, left, right, test: None } => {
+            let left = leaves(left, all);
+            leaves(right, all) && left
+        }
+        Logic::Subsignature { .. } => {
+            all.push(logic);
+            true
+        }
+        Logic::Pair { .. } => {
+            all.push(logic);
+            false
+        }
+    }
+}
+
+/// Of triggers of which some distinct ones are needed, so many of the rarest that one is among them:
+/// if 7 of 15 must be found, one of any 9 is.
+fn rarest(mut triggers: Vec<Trigger>, needed: u32) -> Option<Trigger> {
+    triggers.sort_by_key(|trigger| (trigger.subsignatures, trigger.weight));
+    // A sub-signature that is named twice counts once.
+    triggers.dedup();
+    triggers.sort_by_key(|trigger| (trigger.weight, trigger.subsignatures));
+    let spare = usize::try_from(needed.saturating_sub(1)).unwrap_or(usize::MAX);
+    let kept = triggers.len().saturating_sub(spare).max(1);
+    triggers.into_iter().take(kept).reduce(Trigger::with)
 }
 
 /// Whether a test fails of a sub-signature that is not found.
@@ -125,5 +170,53 @@ impl Trigger {
             subsignatures: self.subsignatures | other.subsignatures,
             weight: self.weight.saturating_add(other.weight),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, Signature};
+
+    /// The sub-signatures that announce an expression over four, the first the rarest.
+    fn trigger(logic: &str) -> Option<u64> {
+        let line = format!("A;Target:0;{logic};717a317a;c79a5d3f11ee;746865206f66;00000000");
+        let Ok(Signature::Logical(read)) = Signature::parse(Format::Logical, line.as_bytes())
+        else {
+            panic!("{logic}");
+        };
+        let announced = read.subsignatures.iter().map(|of| match of {
+            Subsignature::Content(content) => {
+                let notices = content.bodies.iter();
+                notices.map(|body| Notice::of(body, content.case, content.offset)).collect()
+            }
+            _ => None,
+        });
+        let announced: Vec<_> = announced.collect();
+        of(&read.logic, &read.subsignatures, &announced).map(|trigger| trigger.subsignatures)
+    }
+
+    #[test]
+    fn of_both_the_rarer_and_of_either_both() {
+        assert_eq!(trigger("0&1&2&3"), Some(0b0001));
+        assert_eq!(trigger("(0&2)|(1&3)"), Some(0b0011));
+        assert_eq!(trigger("0|3"), Some(0b1001));
+    }
+
+    #[test]
+    fn what_may_hold_with_nothing_found_has_none() {
+        assert_eq!(trigger("0=0&3"), Some(0b1000));
+        assert_eq!(trigger("0<2|3"), None);
+        assert_eq!(trigger("3>2"), Some(0b1000));
+        assert_eq!(trigger("(0&3)<2"), None);
+        assert_eq!(trigger("(0&3)<2,1"), Some(0b0001));
+    }
+
+    #[test]
+    fn of_some_that_are_needed_the_rarest_announce() {
+        assert_eq!(trigger("(0|1|2|3)>2,3"), Some(0b0011));
+        assert_eq!(trigger("(0|1|2|3)>2"), Some(0b1111));
+        assert_eq!(trigger("(0|1|2|(2&3))>1,2"), Some(0b0111));
+        assert_eq!(trigger("(0|0|0|3)>1,2"), Some(0b0001));
     }
 }

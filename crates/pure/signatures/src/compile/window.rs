@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(best("c79a5?3f", Case::Exact), Some((16, 0, Some(0))));
         assert_eq!(best("c7(9a|9b)5d3f", Case::Exact), Some((2, 0, Some(0))));
         assert_eq!(best("c79a5d", Case::Exact), Some((256, 0, Some(0))));
-        assert_eq!(best("c79a", Case::Exact), None);
+        assert_eq!(best("c79a*5d3f", Case::Exact), None);
     }
 
     #[test]

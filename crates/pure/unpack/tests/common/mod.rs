@@ -7,6 +7,8 @@
     reason = "pure crates touch nothing, their tests start programs; bytes of a draw are cut off"
 )]
 
+pub mod compound;
+
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -139,6 +141,7 @@ fn owned(member: Member<'_>) -> Member<'static> {
             content: Cow::Borrowed(b""),
             place: member.place,
             reading: member.reading,
+            role: member.role,
             declared: member.declared,
             not_scanned: member.not_scanned,
             oddities: member.oddities,

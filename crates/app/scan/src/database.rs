@@ -96,7 +96,8 @@ pub(crate) fn signatures(database: &Database<'_>) -> usize {
 /// Whoever cuts a mapped file short ends each process that looks at what is gone (`SIGBUS`). Where
 /// nobody but this user and root may write it, mapping it gives nobody a power that he lacks: those
 /// may end our processes anyway. `database build` replaces a file and never cuts one. All others are
-/// copied into memory that is sealed; that costs 0.4 ms and one megabyte for each megabyte.
+/// copied into memory that is sealed; that costs 1 ms and one megabyte for each megabyte (0.16 s for
+/// 3.38 million signatures, instead of 0.01 s).
 fn compiled(path: &Path) -> Result<Loaded, Box<dyn Error>> {
     let file = File::open(path).map_err(|error| at(path, &error))?;
     let file = if only_we_write(&file).map_err(|error| at(path, &error))? {

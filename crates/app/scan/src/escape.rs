@@ -27,14 +27,25 @@ fn is_bidirectional(one: char) -> bool {
     matches!(one, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Names of members from the file inwards.
+/// Names of members from the file inwards. Of those that have none, such as what a gzip stream holds
+/// or a program carries, only that something was inside.
 pub(crate) fn member(names: &[Box<[u8]>]) -> String {
-    names.iter().map(|one| name(one)).collect::<Vec<_>>().join("!")
+    let named: Vec<String> =
+        names.iter().filter(|one| !one.is_empty()).map(|one| name(one)).collect();
+    if named.is_empty() { "inside".to_owned() } else { named.join("!") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_without_a_name_are_told_as_such() {
+        let names =
+            |names: &[&str]| names.iter().map(|one| one.as_bytes().into()).collect::<Vec<_>>();
+        assert_eq!(member(&names(&[""])), "inside");
+        assert_eq!(member(&names(&["", "a", "", "b"])), "a!b");
+    }
 
     #[test]
     fn nothing_in_a_name_moves_the_cursor() {

@@ -7,11 +7,13 @@
 #![expect(clippy::print_stderr, reason = "printing is the apps' business")]
 
 mod build;
+mod choice;
 mod database;
 mod escape;
 mod info;
 mod options;
 mod output;
+mod progress;
 mod run;
 mod sources;
 mod worker;

@@ -11,6 +11,7 @@ use watchglass_channel::{Setup, Switch};
 use watchglass_engine::Limits;
 use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Policy, Recursion};
 
+use crate::choice::{Chosen, Pattern};
 use crate::database::UseCache;
 
 /// What is to be done.
@@ -28,6 +29,7 @@ pub(crate) struct Options {
     pub(crate) list: Option<PathBuf>,
     pub(crate) separator: u8,
     pub(crate) policy: Policy,
+    pub(crate) chosen: Chosen,
     pub(crate) setup: Setup,
     /// For each file, milliseconds.
     pub(crate) max_scan_time: u32,
@@ -37,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
     pub(crate) json: bool,
+    pub(crate) progress: bool,
     pub(crate) heuristics_only: bool,
     pub(crate) require_jail: bool,
 }
@@ -59,6 +62,11 @@ Which files:
   -r, --recursive          enter folders inside of folders
   -f, --file-list FILE     also scan the paths in FILE, one a line; - is standard input
   -0, --null               paths in FILE end with a zero byte
+      --exclude REGEX, --include REGEX
+                           not files whose path matches; only those; may be given again
+      --exclude-dir REGEX, --include-dir REGEX
+                           the same for folders
+      --exclude-glob GLOB  neither files nor folders such as `*.log` or `/home/*/tmp`
       --cross-fs=yes/no    enter other filesystems (default yes)
       --follow-dir-symlinks=0/1/2, --follow-file-symlinks=0/1/2
                            never, those named (default), always
@@ -81,6 +89,7 @@ How they are scanned:
 Output:
   -i, --infected           tell only files in which something was found
       --no-summary
+      --no-progress        no files/s and MB/s on a terminal
       --json               one JSON object a line (docs/scan-json.md)
   -h, --help, -V, --version
 
@@ -151,6 +160,7 @@ impl Options {
             list: None,
             separator: b'\n',
             policy: Policy::default(),
+            chosen: Chosen::default(),
             setup: setup.with(Switch::Unpack, true).with(Switch::AlertHeuristics, true),
             max_scan_time: 120_000,
             jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -159,6 +169,7 @@ impl Options {
             infected_only: false,
             summary: true,
             json: false,
+            progress: true,
             heuristics_only: false,
             require_jail: false,
         }
@@ -192,6 +203,7 @@ impl Options {
             }
             "-i" | "--infected" => self.infected_only = yes(name, arguments)?,
             "-0" | "--null" => self.separator = 0,
+            "--no-progress" => self.progress = false,
             "--no-summary" => self.summary = false,
             "--json" => self.json = true,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
@@ -229,6 +241,16 @@ impl Options {
         arguments: &mut lexopt::Parser,
     ) -> Result<bool, Box<dyn Error>> {
         match name {
+            "--exclude" => self.chosen.exclude.push(regex(name, arguments)?),
+            "--include" => self.chosen.include.push(regex(name, arguments)?),
+            "--exclude-dir" => self.chosen.exclude_folder.push(regex(name, arguments)?),
+            "--include-dir" => self.chosen.include_folder.push(regex(name, arguments)?),
+            "--exclude-glob" => {
+                let glob = arguments.value()?.string()?;
+                let pattern = Pattern::glob(&glob).map_err(|error| format!("{name}: {error}"))?;
+                self.chosen.exclude.push(pattern.clone());
+                self.chosen.exclude_folder.push(pattern);
+            }
             "--follow-dir-symlinks" => self.policy.folder_links = links(arguments)?,
             "--follow-file-symlinks" => self.policy.file_links = links(arguments)?,
             "--cross-fs" => {
@@ -264,6 +286,11 @@ fn yes(name: &str, arguments: &mut lexopt::Parser) -> Result<bool, Box<dyn Error
             _ => Err(format!("{name} takes `yes` or `no`").into()),
         },
     }
+}
+
+fn regex(name: &str, arguments: &mut lexopt::Parser) -> Result<Pattern, Box<dyn Error>> {
+    let text = arguments.value()?.string()?;
+    Pattern::regex(&text).map_err(|error| format!("{name}: {error}").into())
 }
 
 fn links(arguments: &mut lexopt::Parser) -> Result<FollowLinks, Box<dyn Error>> {

@@ -13,6 +13,7 @@ use watchglass_walk::{PassedOver, Trouble};
 use crate::database::{self, Loaded, STANDARD_FOLDER};
 use crate::escape;
 use crate::options::Options;
+use crate::progress::Progress;
 use crate::run::Event;
 use crate::worker::Ended;
 
@@ -24,6 +25,7 @@ pub(crate) struct Output<'o> {
     out: BufWriter<Stdout>,
     began: Instant,
     counts: Counts,
+    progress: Progress,
     missing: Vec<Wall>,
     fatal: Option<String>,
 }
@@ -55,6 +57,7 @@ impl<'o> Output<'o> {
             out: BufWriter::new(io::stdout()),
             began: Instant::now(),
             counts: Counts::default(),
+            progress: Progress::new(options.progress),
             missing: Vec::new(),
             fatal: None,
         }
@@ -79,6 +82,14 @@ impl<'o> Output<'o> {
     /// # Errors
     /// When nobody reads any more.
     pub(crate) fn tell(&mut self, event: Event) -> io::Result<()> {
+        self.progress.clear();
+        self.line(event)?;
+        self.out.flush()?;
+        self.progress.show(self.counts.files, self.counts.read);
+        Ok(())
+    }
+
+    fn line(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Hello(hello) => return self.hello(&hello),
             Event::Fatal(says) => {
@@ -92,11 +103,17 @@ impl<'o> Output<'o> {
             Event::PassedOver { path, why } => self.passed_over(&path, why)?,
             Event::Trouble(trouble) => self.trouble(&trouble)?,
         }
-        self.out.flush()
+        Ok(())
+    }
+
+    /// Nothing happened for a while.
+    pub(crate) fn tick(&mut self) {
+        self.progress.show(self.counts.files, self.counts.read);
     }
 
     /// The summary and the exit code.
-    pub(crate) fn finish(mut self, interrupted: bool) -> ExitCode {
+    pub(crate) fn finish(&mut self, interrupted: bool) -> u8 {
+        self.progress.clear();
         let seconds = self.began.elapsed().as_secs_f64();
         let code = self.exit_code(interrupted);
         // Nobody may be left who reads it; the exit code says the same.
@@ -106,7 +123,7 @@ impl<'o> Output<'o> {
             self.text_summary(seconds, interrupted)
         };
         let _ = self.out.flush();
-        ExitCode::from(code)
+        code
     }
 
     fn exit_code(&self, interrupted: bool) -> u8 {
@@ -379,6 +396,7 @@ fn reason(why: PassedOver) -> (&'static str, &'static str) {
         PassedOver::TooDeep => ("too-deep", "Folder too deep in others"),
         PassedOver::OtherFilesystem => ("other-filesystem", "Other filesystem"),
         PassedOver::KernelFilesystem => ("kernel-filesystem", "Filesystem of the kernel"),
+        PassedOver::Excluded => ("excluded", "Excluded"),
         PassedOver::HardLink => ("hard-link", "Scanned under another name"),
         _ => ("other", "Passed over"),
     }

@@ -7,8 +7,9 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use watchglass_channel::{Hello, Job, Outcome};
 use watchglass_database::Database;
@@ -63,7 +64,7 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
-    Ok(output.finish(stop.load(Ordering::Relaxed)))
+    Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
 }
 
 struct Run<'r> {
@@ -85,14 +86,31 @@ impl Run<'_> {
                 scope.spawn(move || self.serve(waiting, &events));
             }
             scope.spawn(move || self.walk(list, &files, &events));
-            for event in told {
-                let fatal = matches!(event, Event::Fatal(_));
-                if output.tell(event).is_err() || fatal {
-                    // The reader has gone, or nothing can be done any more.
-                    self.stop.store(true, Ordering::Relaxed);
-                }
-            }
+            self.print(&told, output);
         });
+    }
+
+    fn print(&self, told: &Receiver<Event>, output: &mut Output<'_>) {
+        let mut stopped = None;
+        loop {
+            match told.recv_timeout(TICK) {
+                Ok(event) => {
+                    let fatal = matches!(event, Event::Fatal(_));
+                    if output.tell(event).is_err() || fatal {
+                        // The reader has gone, or nothing can be done any more.
+                        self.stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => output.tick(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let stop = self.stop.load(Ordering::Relaxed);
+            if stop && stopped.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                // The walk waits for a list that does not come, or for a disk; workers end when
+                // their channel does.
+                std::process::exit(output.finish(true).into());
+            }
+        }
     }
 
     fn walk(
@@ -114,7 +132,7 @@ impl Run<'_> {
         });
         let paths = self.options.paths.iter().cloned().chain(listed);
         let paths = paths.filter(|path| !path.is_empty());
-        for item in Walk::new(paths, self.options.policy.clone()) {
+        for item in Walk::new(paths, self.options.policy.clone(), self.options.chosen.clone()) {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
@@ -218,3 +236,7 @@ fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
 const OPEN_FILES: usize = 16;
 /// Workers that may end one after another: one file costs one, three are a defect.
 const MAX_ENDS: u32 = 3;
+/// How often the printing thread looks whether the person wants an end.
+const TICK: Duration = Duration::from_millis(200);
+/// How long threads have to end by themselves.
+const PATIENCE: Duration = Duration::from_secs(1);

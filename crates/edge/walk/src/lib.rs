@@ -4,7 +4,7 @@
 //! looked up in the folder that was opened before it, so that nobody who moves folders meanwhile
 //! leads it elsewhere. What it comes upon is an [`Item`], whatever it is: files open for reading,
 //! and with a reason all that was not opened. Nothing but regular files and folders is opened, so no
-//! FIFO blocks and no device acts.
+//! FIFO blocks and no device acts, whoever changes names meanwhile. That needs a mounted `/proc`.
 //!
 //! Memory: one open folder for each level that it is deep, [`MAX_DEPTH`] at most, whatever the tree.
 #![forbid(unsafe_code)]
@@ -18,4 +18,4 @@ mod policy;
 mod walk;
 
 pub use policy::{CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Policy, Recursion};
-pub use walk::{Item, PassedOver, Regular, Trouble, Walk};
+pub use walk::{All, Choice, Item, PassedOver, Regular, Trouble, Walk};

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{Dir, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 
 use crate::policy::{CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Policy, Recursion};
@@ -62,6 +62,30 @@ pub enum PassedOver {
     KernelFilesystem,
     /// A file that was an item under another name.
     HardLink,
+    /// A file or folder that the caller does not want.
+    Excluded,
+}
+
+/// Which files and folders the caller wants, by their paths; asked before they are opened.
+pub trait Choice {
+    /// Whether a file is looked into.
+    fn takes_file(&self, path: &[u8]) -> bool;
+    /// Whether a folder is entered.
+    fn takes_folder(&self, path: &[u8]) -> bool;
+}
+
+/// All of them.
+#[derive(Clone, Copy, Debug)]
+pub struct All;
+
+impl Choice for All {
+    fn takes_file(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn takes_folder(&self, _: &[u8]) -> bool {
+        true
+    }
 }
 
 /// What could not be looked into.
@@ -77,9 +101,12 @@ pub struct Trouble {
 
 /// Goes through one path after another. An iterator that ends.
 #[derive(Debug)]
-pub struct Walk<P> {
+pub struct Walk<P, C> {
     paths: P,
     policy: Policy,
+    choice: C,
+    /// `/proc/self/fd`, by which a descriptor is opened again.
+    descriptors: Option<OwnedFd>,
     stack: Vec<Level>,
     seen: HashSet<(u64, u64)>,
 }
@@ -98,10 +125,10 @@ enum Place {
     Inside,
 }
 
-impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
+impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
     /// A walk through `paths`. Costs nothing before the first item.
-    pub fn new(paths: P, policy: Policy) -> Self {
-        Self { paths, policy, stack: Vec::new(), seen: HashSet::new() }
+    pub fn new(paths: P, policy: Policy, choice: C) -> Self {
+        Self { paths, policy, choice, descriptors: None, stack: Vec::new(), seen: HashSet::new() }
     }
 
     fn step(&mut self) -> Option<Item> {
@@ -156,6 +183,9 @@ impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
         }
     }
 
+    /// Takes hold of what bears the name (`O_PATH`), which acts on nothing whatever it is, and tells
+    /// by that what it is. Only then it is opened, by that hold and not by its name: nobody can put
+    /// a FIFO or a device in its place between the two.
     fn look(
         &mut self,
         folder: BorrowedFd<'_>,
@@ -163,76 +193,86 @@ impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
         path: Vec<u8>,
         place: Place,
     ) -> Option<Item> {
-        let stat = match statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(error) => return Some(trouble(path, "fstatat", error)),
+        let held = match Held::of(folder, &name, OFlags::NOFOLLOW) {
+            Ok(held) => held,
+            Err(error) => return Some(trouble(path, "openat", error)),
         };
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if kind != FileType::Symlink {
-            return self.enter(folder, &name, path, place, kind, OFlags::NOFOLLOW);
+        if held.kind() != FileType::Symlink {
+            return self.enter(held, path, place);
         }
-        let target = match statat(folder, &name, AtFlags::empty()) {
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-            // A link to nothing.
-            Err(_) => return passed_over(path, PassedOver::Link),
+        // A link to nothing is a link.
+        let Ok(target) = Held::of(folder, &name, OFlags::empty()) else {
+            return passed_over(path, PassedOver::Link);
         };
-        let follow = match target {
+        let follow = match target.kind() {
             FileType::Directory => self.policy.folder_links,
             _ => self.policy.file_links,
         };
         match (follow, place) {
             (FollowLinks::Always, _) | (FollowLinks::Named, Place::Named) => {
-                self.enter(folder, &name, path, place, target, OFlags::empty())
+                self.enter(target, path, place)
             }
             _ => passed_over(path, PassedOver::Link),
         }
     }
 
-    /// Opens what is known to be of `kind`, unless its kind is not opened.
-    fn enter(
-        &mut self,
-        folder: BorrowedFd<'_>,
-        name: &CString,
-        path: Vec<u8>,
-        place: Place,
-        kind: FileType,
-        follow: OFlags,
-    ) -> Option<Item> {
-        if let Some(why) = unopened(kind) {
-            return passed_over(path, why);
-        }
-        if kind == FileType::Directory
-            && place == Place::Inside
-            && self.policy.recursion == Recursion::No
-        {
-            return passed_over(path, PassedOver::Folder);
-        }
-        // Not to block, and not to get a terminal, should it be another thing by now.
-        let careful = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = openat(folder, name, OFlags::RDONLY | careful | follow, Mode::empty());
-        let opened = opened.and_then(|opened| Ok((fstat(&opened)?, opened)));
-        match opened {
-            Err(error) => Some(trouble(path, "openat", error)),
-            Ok((stat, opened)) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => self.file(opened, &stat, path),
-                FileType::Directory => self.folder(opened, &stat, path),
-                other => passed_over(path, unopened(other).unwrap_or(PassedOver::Device)),
-            },
+    fn enter(&mut self, held: Held, path: Vec<u8>, place: Place) -> Option<Item> {
+        match held.kind() {
+            FileType::RegularFile if !self.choice.takes_file(&path) => {
+                passed_over(path, PassedOver::Excluded)
+            }
+            FileType::RegularFile => self.file(&held, path),
+            FileType::Directory
+                if place == Place::Inside && self.policy.recursion == Recursion::No =>
+            {
+                passed_over(path, PassedOver::Folder)
+            }
+            FileType::Directory if !self.choice.takes_folder(&path) => {
+                passed_over(path, PassedOver::Excluded)
+            }
+            FileType::Directory => self.folder(&held, path),
+            FileType::Fifo => passed_over(path, PassedOver::Fifo),
+            FileType::Socket => passed_over(path, PassedOver::Socket),
+            // Held by following it, and a link again: somebody changes it just now.
+            FileType::Symlink => passed_over(path, PassedOver::Link),
+            _ => passed_over(path, PassedOver::Device),
         }
     }
 
-    fn file(&mut self, opened: OwnedFd, stat: &Stat, path: Vec<u8>) -> Option<Item> {
+    fn file(&mut self, held: &Held, path: Vec<u8>) -> Option<Item> {
+        let stat = &held.stat;
         if self.policy.hard_links == HardLinks::Once
             && stat.st_nlink > 1
             && !self.seen.insert((stat.st_dev, stat.st_ino))
         {
             return passed_over(path, PassedOver::HardLink);
         }
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        Some(Item::File(Regular { path, file: File::from(opened), size }))
+        match self.open_held(held) {
+            Err(error) => Some(trouble(path, "openat", error)),
+            Ok(opened) => {
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                Some(Item::File(Regular { path, file: File::from(opened), size }))
+            }
+        }
     }
 
-    fn folder(&mut self, opened: OwnedFd, stat: &Stat, path: Vec<u8>) -> Option<Item> {
+    /// Opens a regular file that is held for reading. There is no call for it but by procfs
+    /// (open(2), `O_PATH`); whether that is procfs is asked once.
+    fn open_held(&mut self, held: &Held) -> Result<OwnedFd, Errno> {
+        let descriptors = match self.descriptors.take() {
+            Some(descriptors) => descriptors,
+            None => own_descriptors()?,
+        };
+        let number = held.hold.as_raw_fd().to_string();
+        // Not to wait for who holds a lease of it (fcntl(2)).
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = openat(&descriptors, number, flags, Mode::empty());
+        self.descriptors = Some(descriptors);
+        opened
+    }
+
+    fn folder(&mut self, held: &Held, path: Vec<u8>) -> Option<Item> {
+        let stat = &held.stat;
         let identity = (stat.st_dev, stat.st_ino);
         if self.stack.iter().any(|level| level.identity == identity) {
             return passed_over(path, PassedOver::Loop);
@@ -242,7 +282,7 @@ impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
             return passed_over(path, PassedOver::TooDeep);
         }
         let around = self.stack.last().map(|level| level.identity.0);
-        if around != Some(stat.st_dev) && is_made_up(&opened) {
+        if around != Some(stat.st_dev) && is_made_up(&held.hold) {
             return passed_over(path, PassedOver::KernelFilesystem);
         }
         if self.policy.cross == CrossFilesystems::No
@@ -250,6 +290,11 @@ impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
         {
             return passed_over(path, PassedOver::OtherFilesystem);
         }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = match openat(&held.hold, ".", flags, Mode::empty()) {
+            Ok(opened) => opened,
+            Err(error) => return Some(trouble(path, "openat", error)),
+        };
         match Dir::new(opened) {
             Ok(entries) => self.stack.push(Level { entries, path, identity }),
             Err(error) => return Some(trouble(path, "getdents64", error)),
@@ -258,7 +303,7 @@ impl<P: Iterator<Item = Vec<u8>>> Walk<P> {
     }
 }
 
-impl<P: Iterator<Item = Vec<u8>>> Iterator for Walk<P> {
+impl<P: Iterator<Item = Vec<u8>>, C: Choice> Iterator for Walk<P, C> {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
@@ -266,14 +311,31 @@ impl<P: Iterator<Item = Vec<u8>>> Iterator for Walk<P> {
     }
 }
 
-fn unopened(kind: FileType) -> Option<PassedOver> {
-    match kind {
-        FileType::RegularFile | FileType::Directory => None,
-        FileType::Fifo => Some(PassedOver::Fifo),
-        FileType::Socket => Some(PassedOver::Socket),
-        // Replaced by a link just now: as if it had been one.
-        FileType::Symlink => Some(PassedOver::Link),
-        _ => Some(PassedOver::Device),
+/// Something of which is known what it is, and which was not opened.
+struct Held {
+    hold: OwnedFd,
+    stat: Stat,
+}
+
+impl Held {
+    fn of(folder: BorrowedFd<'_>, name: &CString, follow: OFlags) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | follow;
+        let hold = openat(folder, name, flags, Mode::empty())?;
+        Ok(Self { stat: fstat(&hold)?, hold })
+    }
+
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+}
+
+fn own_descriptors() -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let descriptors = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
+    if rustix::fs::fstatfs(&descriptors)?.f_type == rustix::fs::PROC_SUPER_MAGIC {
+        Ok(descriptors)
+    } else {
+        Err(Errno::NODEV)
     }
 }
 
@@ -311,4 +373,30 @@ fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     }
     path.extend_from_slice(name);
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::All;
+
+    #[test]
+    fn what_is_held_is_opened_whatever_bears_its_name_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("name"), "held").unwrap();
+        let opened = File::open(folder.path()).unwrap();
+        let name = CString::new("name").unwrap();
+        let held = Held::of(opened.as_fd(), &name, OFlags::NOFOLLOW).unwrap();
+        std::fs::remove_file(folder.path().join("name")).unwrap();
+        let path = folder.path().join("name");
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+        let mut walk = Walk::new(std::iter::empty(), Policy::default(), All);
+        let Some(Item::File(mut file)) = walk.file(&held, Vec::new()) else { panic!("no file") };
+        let mut text = String::new();
+        file.file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "held");
+    }
 }

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use watchglass_walk::{FollowLinks, HardLinks, Item, Policy, Recursion, Walk};
+use watchglass_walk::{All, FollowLinks, HardLinks, Item, Policy, Recursion, Walk};
 
 fn walk(folder: &Path, policy: Policy) -> Vec<String> {
     let path = folder.as_os_str().as_bytes().to_vec();
@@ -15,7 +15,7 @@ fn walk(folder: &Path, policy: Policy) -> Vec<String> {
         Item::PassedOver { path, why } => format!("{} {why:?}", short(&path)),
         Item::Trouble(trouble) => format!("{} {}", short(&trouble.path), trouble.error.kind()),
     };
-    let mut told: Vec<String> = Walk::new(std::iter::once(path), policy).map(tell).collect();
+    let mut told: Vec<String> = Walk::new(std::iter::once(path), policy, All).map(tell).collect();
     told.sort();
     told
 }

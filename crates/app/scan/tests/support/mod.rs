@@ -22,10 +22,14 @@ pub(crate) fn command(act: &str) -> Command {
 pub(crate) fn has_worker() -> bool {
     let there = program("watchglass-worker").exists();
     if !there {
-        eprintln!("skipped: scan: watchglass-worker is not built beside this test's program");
-        assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "no watchglass-worker");
+        skip("scan", "watchglass-worker is not built beside this test's program");
     }
     there
+}
+
+pub(crate) fn skip(name: &str, why: &str) {
+    eprintln!("skipped: {name}: {why}");
+    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "{name}: {why}");
 }
 
 pub(crate) fn scan<S: AsRef<OsStr>>(arguments: &[S]) -> Option<Output> {

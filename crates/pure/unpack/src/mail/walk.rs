@@ -307,7 +307,10 @@ impl Walk<'_> {
         let ended = std::mem::replace(&mut self.state, State::Fields(Vec::new()));
         let (body, head) = match ended {
             State::Body(start, head) => (Some(start), head),
-            State::Fields(fields) => (None, Head::new(&fields, self.policy)),
+            State::Fields(fields) if self.passed_over.is_some() => {
+                (None, Head::new(&fields, self.policy))
+            }
+            State::Fields(_) => return,
         };
         for start in body.into_iter().chain(self.passed_over.take()) {
             let end = if at < self.bytes.len() {

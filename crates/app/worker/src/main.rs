@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match serve::serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("watchglass-worker: {error}");
+            eprintln!("watchglass-worker: {error}; `watchglass scan` starts it with its channel");
             ExitCode::from(2)
         }
     }

@@ -32,7 +32,10 @@ pub(crate) fn read(file: &File, most: u64, buffer: &mut Vec<u8>) -> io::Result<C
         let space = buffer.get_mut(from..).unwrap_or_default();
         let got = match file.read_at(space, u64::try_from(from).unwrap_or(u64::MAX)) {
             Ok(got) => got,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                buffer.truncate(from);
+                continue;
+            }
             Err(error) => {
                 buffer.truncate(from);
                 return Err(error);

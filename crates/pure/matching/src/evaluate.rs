@@ -7,6 +7,7 @@ use watchglass_database::offset::Offset;
 use watchglass_database::signature::{Bodies, Logical, Regex, Signature, Subsignature};
 use watchglass_formats::FileType;
 
+use crate::regex::Sought;
 use crate::scan::Object;
 use crate::scratch::{Buffers, Span};
 use crate::search::{Place, search};
@@ -151,7 +152,7 @@ impl Evaluation<'_, '_> {
         }
         let found = match logical.subsignature(index) {
             Some(Subsignature::Content(offset, bodies)) => self.content(offset, bodies, wanted)?,
-            Some(Subsignature::Regex(regex)) => self.regex(&regex),
+            Some(Subsignature::Regex(regex)) => self.regex(logical, index, &regex, known)?,
             Some(Subsignature::ByteCompare(compare)) => {
                 // Of bytes alone: what points to itself is never found.
                 let of = compare.subsignature;
@@ -196,10 +197,28 @@ impl Evaluation<'_, '_> {
         Ok(found)
     }
 
-    /// Whether a regular expression is found cannot be told yet; such signatures are counted when they
-    /// are compiled.
-    fn regex(&mut self, _regex: &Regex<'_>) -> Found {
-        Found::default()
+    /// What is found of a regular expression, if its trigger holds.
+    fn regex(
+        &mut self,
+        logical: &Logical<'_>,
+        index: u8,
+        regex: &Regex<'_>,
+        known: &mut Known,
+    ) -> Result<Found, OutOfWork> {
+        // A trigger is of sub-signatures before; one that names itself finds nothing.
+        if let Some(known) = known.get_mut(usize::from(index)) {
+            *known = Some((Wanted::All, Found::default()));
+        }
+        if self.logic(logical, regex.trigger, Wanted::Any, MAX_DEPTH, known)?.is_none() {
+            return Ok(Found::default());
+        }
+        self.starts(regex.offset);
+        let Buffers { starts, expressions, gave_up, .. } = &mut *self.buffers;
+        let Regex { offset, flags, pattern, .. } = *regex;
+        let sought = Sought { offset, flags, pattern };
+        let counted = expressions.search(&sought, self.object.bytes, starts, self.work)?;
+        *gave_up |= !counted.ended;
+        Ok(Found { count: counted.count, last: counted.last })
     }
 
     /// What is found of bodies that begin some bytes behind a match of the sub-signature before.

@@ -61,6 +61,7 @@ mod evaluate;
 mod needle;
 mod part;
 mod probe;
+mod regex;
 mod scan;
 mod scratch;
 mod search;

@@ -77,11 +77,13 @@ impl<'d> Matcher<'d> {
         found: &mut dyn FnMut(Hit) -> ControlFlow<()>,
     ) -> Result<(), OutOfWork> {
         scratch.seen.begin(self.signatures.count());
+        scratch.buffers.gave_up = false;
         let target = Some(object.target).filter(|target| *target != 0);
         let tables = [Some(0), target].map(|of| of.map(|target| self.database.anchors(target)));
         let (signatures, work) = (self.signatures, budget);
         let mut scan = Scan { signatures, tables, object, scratch, work, found };
         match self.run(&mut scan) {
+            Ok(()) if scan.scratch.buffers.gave_up => Err(OutOfWork::Steps),
             Ok(()) | Err(End::Enough) => Ok(()),
             Err(End::OutOfWork(error)) => Err(error),
         }

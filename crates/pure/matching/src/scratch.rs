@@ -2,8 +2,10 @@
 
 use watchglass_database::SignatureId;
 
-/// Buffers of a worker. They grow to what the largest scan needed: a bit for each signature, and some
-/// kilobytes.
+use crate::regex::Expressions;
+
+/// Buffers of a worker. They grow to what the largest scan needed: a bit for each signature, some
+/// kilobytes, and the regular expressions that were compiled, up to some 20 MB of them.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) seen: Seen,
@@ -27,6 +29,10 @@ pub(crate) struct Buffers {
     pub(crate) next: Vec<Span>,
     /// Lists that are not in use.
     pub(crate) lists: Lists,
+    /// Expressions that were compiled.
+    pub(crate) expressions: Expressions,
+    /// Whether of some expression it is not known whether it matches this object.
+    pub(crate) gave_up: bool,
 }
 
 /// Places from the first to the last.

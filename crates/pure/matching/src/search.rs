@@ -112,7 +112,7 @@ fn each_match(
     work: &mut Work<'_>,
     matched: &mut OnMatch<'_>,
 ) -> Result<(), OutOfWork> {
-    let Buffers { starts, next, lists } = buffers;
+    let Buffers { starts, next, lists, .. } = buffers;
     next.clear();
     let mut ends = lists.take();
     let (mut needle, mut limit) = (None, ALL);

@@ -78,6 +78,9 @@ impl Bodies {
         if has(|of| matches!(of, Subsignature::FuzzyImage(_))) {
             return Err(NotCompiled("logical signatures with fuzzy image hashes"));
         }
+        if has(|of| matches!(of, Subsignature::Regex(regex) if !encode::is_regex(regex))) {
+            return Err(NotCompiled("logical signatures with regular expressions beyond ours"));
+        }
         if has(|of| matches!(of, Subsignature::Macro(_))) {
             self.with_macros.push((name, signature.clone()));
         } else {

@@ -151,6 +151,21 @@ pub(super) fn regex(regex: &Regex) -> Option<signed::SubsignatureCode> {
     Some(signed::SubsignatureCode::regex(offset, flags, &trigger, &regex.pattern))
 }
 
+/// Whether the matcher will be able to look for it.
+pub(super) fn is_regex(regex: &Regex) -> bool {
+    let has = |flag| regex.flags.has(flag);
+    let options = watchglass_pcre::Options {
+        caseless: has(RegexFlag::Caseless),
+        dot_all: has(RegexFlag::DotAll),
+        multiline: has(RegexFlag::Multiline),
+        extended: has(RegexFlag::Extended),
+        anchored: has(RegexFlag::Anchored),
+        dollar_end_only: has(RegexFlag::DollarEndOnly),
+        ungreedy: has(RegexFlag::Ungreedy),
+    };
+    watchglass_pcre::Expression::compile(&regex.pattern, options).is_ok()
+}
+
 /// In the order of their bits.
 const REGEX_FLAGS: [RegexFlag; 10] = [
     RegexFlag::Global,

@@ -51,6 +51,52 @@ fn real_signatures_are_found_as_by_clamscan() {
     compare(name, &[("main.ldb", sets[0].clone()), ("twin.ldb", sets[1].clone())], &mut dice);
 }
 
+#[test]
+fn regular_expressions_are_found_as_by_clamscan() {
+    let name = "regular_expressions_are_found_as_by_clamscan";
+    if !is_there("clamscan") {
+        return skip(name, "clamscan is not installed");
+    }
+    let lines = REGEXES.iter().zip(0..);
+    let lines = lines.map(|(regex, number)| {
+        format!("R{number};Engine:81-255,Target:0;0&{};6d61726b;{}\n", regex.0, regex.1)
+    });
+    let text: String = lines.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (database, files) = (folder.path().join("database"), folder.path().join("files"));
+    [&database, &files].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    std::fs::write(database.join("r.ldb"), &text).unwrap();
+    let bytes = compiled(&[("r.ldb", text)]);
+    let (mut dice, mut ours) = (Dice(0x7265_6765), BTreeMap::new());
+    for number in 0..FILES * 2 {
+        let mut file: Vec<u8> = (0..6 + dice.below(35)).map(|_| b"xabcqz"[dice.below(6)]).collect();
+        let place = dice.below(file.len());
+        file.splice(place..place, *b"mark");
+        let tails: [&[u8]; 4] = [b"", b"foobar", b"fooba", b"AAz"];
+        file.extend(tails[dice.below(4)]);
+        std::fs::write(files.join(format!("{number:05}")), &file).unwrap();
+        ours.insert(format!("{number:05}"), found(&bytes, &file, 0));
+    }
+    let mut theirs = clamscan(&database, &files);
+    ours.retain(|_, hits| !hits.is_empty());
+    theirs.retain(|_, hits| !hits.is_empty());
+    assert!(ours.len() > FILES && ours == theirs, "{ours:?}\n{theirs:?}");
+}
+
+/// Tests of the second sub-signature, which is the expression beside it.
+const REGEXES: &[(&str, &str)] = &[
+    ("1", "1:0/^x/"),
+    ("1", "0/ab+c/"),
+    ("(1=2)", "0/x/g"),
+    ("(1>2)", "0/x/g"),
+    ("1", "4:0/b/r"),
+    ("1", "0,3:0/bcd/e"),
+    ("1", "0/(a|b)\\1z/i"),
+    ("(1=0)", "0/never/"),
+    ("1", "0/foo(?=bar)/"),
+    ("1", "2,4:0/q/"),
+];
+
 /// Whether a signature is for all files and of bytes alone.
 fn is_generated(set: &SignatureSet, line: &str) -> bool {
     let read = set.signatures(line.as_bytes()).next();

@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("matching", matching),
     ("normal_html", normal::html),
     ("normal_text", normal::text),
+    ("pcre", pcre),
     ("pe", pe),
     ("recheck", recheck),
     ("signature_container", signature_container),
@@ -60,15 +61,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unpack_lnk", unpack::lnk),
     ("unpack_lzma", unpack::lzma),
     ("unpack_lzw", unpack::lzw),
-    ("unpack_pdf", unpack::pdf),
-    ("unpack_rar", unpack::rar),
-    ("unpack_sevenz", unpack::sevenz),
-    ("unpack_swf", unpack::swf),
     ("unpack_mail", unpack::mail),
     ("unpack_mbox", unpack::mbox),
     ("unpack_ole2", unpack::ole2),
     ("unpack_onenote", unpack::onenote),
+    ("unpack_pdf", unpack::pdf),
+    ("unpack_rar", unpack::rar),
     ("unpack_rtf", unpack::rtf),
+    ("unpack_sevenz", unpack::sevenz),
+    ("unpack_swf", unpack::swf),
     ("unpack_tar", unpack::tar),
     ("unpack_tnef", unpack::tnef),
     ("unpack_uuencode", unpack::uuencode),
@@ -105,6 +106,33 @@ pub fn matching(data: &[u8]) {
             let _ = database.name(hit.name);
             std::ops::ControlFlow::Continue(())
         });
+    }
+}
+
+/// A regular expression and what it is looked for in. The first byte is its options; the pattern ends
+/// at the first zero byte.
+pub fn pcre(data: &[u8]) {
+    let Some((flags, rest)) = data.split_first() else { return };
+    let mut pieces = rest.splitn(2, |byte| *byte == 0);
+    let [pattern, subject] = [(); 2].map(|()| pieces.next().unwrap_or_default());
+    let has = |bit: u32| flags & 1_u8.wrapping_shl(bit) != 0;
+    let options = watchglass_pcre::Options {
+        caseless: has(0),
+        dot_all: has(1),
+        multiline: has(2),
+        extended: has(3),
+        anchored: has(4),
+        dollar_end_only: has(5),
+        ungreedy: has(6),
+    };
+    let Ok(mut expression) = watchglass_pcre::Expression::compile(pattern, options) else { return };
+    let (mut from, mut steps) = (0, 1 << 20);
+    while let Ok(Some(found)) = expression.find(subject, from, &mut steps) {
+        assert!(from <= found.start && found.start <= found.end && found.end <= subject.len());
+        if found.is_empty() {
+            break;
+        }
+        from = found.end;
     }
 }
 

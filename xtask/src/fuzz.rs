@@ -32,10 +32,15 @@ pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<Exi
 
 /// Fuzzes every target for some seconds each, as many at once as there are processors. Gives the
 /// names of those that an input broke, with the end of what the engine said, and how many there are.
+/// With a seed the same inputs come in the same order, as far as the time allows.
 ///
 /// # Errors
 /// When the engine cannot be built or started.
-pub(crate) fn each(place: &Place, seconds: u32) -> Result<(usize, Vec<Broken>), Trouble> {
+pub(crate) fn each(
+    place: &Place,
+    seconds: u32,
+    seed: Option<u32>,
+) -> Result<(usize, Vec<Broken>), Trouble> {
     let known = targets(place)?;
     build(place, &["--bins"])?;
     let queue = Mutex::new(known.iter());
@@ -44,6 +49,7 @@ pub(crate) fn each(place: &Place, seconds: u32) -> Result<(usize, Vec<Broken>), 
         loop {
             let Some(name) = lock(&queue).next() else { return Ok(()) };
             let mut engine = fuzzing(place, name, seconds)?;
+            engine.args(seed.map(|seed| format!("-seed={seed}")));
             let ended = engine.stdout(Stdio::null()).stderr(Stdio::piped()).output();
             let ended = ended.map_err(Trouble::start(name))?;
             if !ended.status.success() {

@@ -100,7 +100,7 @@ fn kills(place: &Place) -> Result<Value, Trouble> {
 }
 
 fn fuzz_each(place: &Place) -> Result<Value, Trouble> {
-    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS)?;
+    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS, None)?;
     let broken: Vec<_> = broken.into_iter().map(|one| one.name).collect();
     Ok(json!({ "targets": targets, "seconds_each": FUZZ_SECONDS, "broken": broken }))
 }

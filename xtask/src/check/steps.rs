@@ -76,7 +76,7 @@ fn check_rooms(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
 
 /// Ten seconds of each target, as many at once as there are processors.
 fn fuzz_each(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
-    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS)?;
+    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS, Some(FUZZ_SEED))?;
     for one in &broken {
         eprintln!("x: fuzz target {} is broken:\n{}", one.name, one.said);
     }
@@ -87,3 +87,5 @@ fn fuzz_each(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
 }
 
 const FUZZ_SECONDS: u32 = 10;
+/// So that a check that passed passes again; `measure fuzz` looks where nobody has.
+const FUZZ_SEED: u32 = 1;

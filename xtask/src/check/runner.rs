@@ -204,6 +204,8 @@ impl Outcome {
 /// What is marked `#[ignore]` and yet leaves nothing untested: ends of names, each with what it is.
 /// Any other ignored test counts as skipped.
 const NO_TESTS: &[(&str, &str)] = &[
+    ("megabytes_per_second", "a measurement"),
+    ("many_pages_are_as_clamav_has_them", "the same comparison on chosen folders, for minutes"),
     ("lab_that_waits", "a subject that another test starts and kills"),
     ("ptrace_subject::parks_and_runs", "a subject that other tests start"),
     ("ptrace_subject::supervises", "a subject that other tests start"),

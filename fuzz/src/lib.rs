@@ -34,6 +34,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("bundle", bundle),
     ("bytes", bytes),
+    ("channel", channel),
     ("database", database),
     ("documents", documents),
     ("elf", elf),
@@ -133,6 +134,16 @@ pub fn pcre(data: &[u8]) {
             break;
         }
         from = found.end;
+    }
+}
+
+/// A message between an opener and a worker, read as either side reads it.
+pub fn channel(data: &[u8]) {
+    if let Ok(message) = watchglass_channel::FromWorker::decode(data) {
+        assert_eq!(watchglass_channel::FromWorker::decode(&message.encode()), Ok(message));
+    }
+    if let Ok(message) = watchglass_channel::FromOpener::decode(data) {
+        assert_eq!(watchglass_channel::FromOpener::decode(&message.encode()), Ok(message));
     }
 }
 

@@ -62,6 +62,11 @@ fn normal_text_survives_its_corpus() {
 }
 
 #[test]
+fn channel_survives_its_corpus() {
+    replay("channel");
+}
+
+#[test]
 fn pcre_survives_its_corpus() {
     replay("pcre");
 }

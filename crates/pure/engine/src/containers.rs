@@ -57,6 +57,32 @@ pub fn opening(kind: FileType) -> Opening {
     })
 }
 
+/// What becomes of these bytes of this type: for some containers ClamAV has no type.
+pub(crate) fn opening_of(kind: FileType, bytes: &[u8]) -> Opening {
+    match opening(kind) {
+        Opening::Nothing if kind.is_unmarked() => {
+            unnamed(bytes).map_or(Opening::Nothing, Opening::Container)
+        }
+        opening => opening,
+    }
+}
+
+/// Libraries and Debian packages, and files of lzma(1). The latter have no magic number: as xz(1)
+/// does, only those are taken that some encoder writes.
+fn unnamed(bytes: &[u8]) -> Option<ContainerKind> {
+    if bytes.starts_with(b"!<arch>\n") {
+        return Some(ContainerKind::Ar);
+    }
+    let (&[0x5d, d0, d1, d2, d3, size @ .., 0], _) = bytes.split_first_chunk::<14>()? else {
+        return None;
+    };
+    let dictionary = u32::from_le_bytes([d0, d1, d2, d3]);
+    let size = u64::from_le_bytes(size);
+    let is_written = dictionary >= 1 << 12 && dictionary.count_ones() <= 2;
+    let is_sane = size == u64::MAX || size < 1 << 38;
+    (is_written && is_sane).then_some(ContainerKind::Lzma)
+}
+
 /// The alert for a member of such a file that only a password opens.
 pub(crate) fn encrypted(around: FileType) -> Option<Heuristic> {
     match opening(around) {

@@ -3,7 +3,7 @@
 use watchglass_formats::{FileType, Place};
 use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity, Role};
 
-use crate::containers::{Opening, opening};
+use crate::containers::{Opening, opening, opening_of};
 use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::Reason;
@@ -13,7 +13,7 @@ use crate::settings::Unpacking;
 impl Scan<'_, '_> {
     /// Looks at the members of a container, if it is one.
     pub(crate) fn open(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
-        match (opening(layer.kind), self.known.settings.unpacking) {
+        match (opening_of(layer.kind, layer.bytes), self.known.settings.unpacking) {
             (Opening::Nothing, _) => {}
             (Opening::NotYet, _) => self.omit(layer, layer.kind, Reason::NotOpened),
             (_, Unpacking::No) => self.omit(layer, layer.kind, Reason::NotUnpacked),

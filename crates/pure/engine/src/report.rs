@@ -83,6 +83,8 @@ pub enum Reason {
     NotUnpacked,
     /// More things stand inside of it than are looked at.
     Places(u64),
+    /// So many scripts of a page were not rewritten to their end.
+    Scripts(u64),
 }
 
 /// Names of members, from the file inwards; empty for the file itself. Bytes, as the containers have
@@ -109,7 +111,7 @@ impl Report {
         self.not_scanned.is_empty()
     }
 
-    /// Whether the same detection in the same member was told already.
+    /// Tells a finding, once for each member.
     pub(crate) fn find(&mut self, finding: Finding) {
         let same =
             |told: &Finding| (told.detection, &told.member) == (finding.detection, &finding.member);
@@ -123,6 +125,7 @@ impl Report {
         }
     }
 
+    /// Tells an omission, once.
     pub(crate) fn omit(&mut self, omission: Omission) {
         if self.not_scanned.contains(&omission) {
             return;
@@ -142,7 +145,7 @@ impl Reason {
         match self {
             Self::NotOpened => "not-supported",
             Self::NotUnpacked => "not-unpacked",
-            Self::Places(_) => "limit",
+            Self::Places(_) | Self::Scripts(_) => "limit",
             Self::Container(reason) => match reason {
                 NotScanned::Encrypted { .. } => "encrypted",
                 NotScanned::UnknownMethod { .. } => "unknown-method",
@@ -165,6 +168,7 @@ impl fmt::Display for Reason {
             Self::NotOpened => out.write_str("this version does not open such files"),
             Self::NotUnpacked => out.write_str("opening files was switched off"),
             Self::Places(count) => write!(out, "{count} more things stand inside of it"),
+            Self::Scripts(count) => write!(out, "{count} scripts were not rewritten to their end"),
         }
     }
 }

@@ -43,6 +43,20 @@ fn finds_a_digest_inside() {
 }
 
 #[test]
+fn opens_what_has_no_type() {
+    let lzma = b"\x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x30\x98\x88\xa4\x4a\x8e\
+        \x9f\xff\xf6\x63\x80\x00";
+    let head = format!("{:16}{:12}{:6}{:6}{:8}{:10}`\n", "a/", 0, 0, 0, 100_644, lzma.len());
+    let ar = [b"!<arch>\n", head.as_bytes(), lzma].concat();
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
+    for (bytes, depth) in [(&lzma[..], 1), (&ar, 2)] {
+        let (report, names) = scan(&sets, all(), bytes);
+        assert_eq!((&names[..], report.is_complete()), (&["Abc".to_owned()][..], true));
+        assert_eq!(report.findings[0].member.0.len(), depth);
+    }
+}
+
+#[test]
 fn finds_bodies_inside_and_tells_what_they_lie_in() {
     let sets = [(
         "a.ldb",

@@ -128,8 +128,16 @@ impl Scan<'_, '_> {
         if report.data_left_out > 0 {
             self.omit(layer, layer.kind, Reason::Places(report.data_left_out.into()));
         }
-        if report.is_cut {
-            self.refuse_for_work(layer, Limit::ScanSize);
+        let html::Report { script, is_cut, .. } = report;
+        let scripts = u64::from(script.cut)
+            .saturating_add(script.undecoded.into())
+            .saturating_add(script.unnumbered.into());
+        if scripts > 0 {
+            self.omit(layer, layer.kind, Reason::Scripts(scripts));
+        }
+        if *is_cut {
+            let reason = NotScanned::Limit { which: Limit::Ratio, limit: PAGE_GROWTH };
+            self.refuse(layer, layer.kind, layer.kind, reason);
         }
     }
 
@@ -193,5 +201,7 @@ const HTML: u8 = 3;
 const TEXT: u8 = 7;
 /// ClamAV's.
 const FORMS: Limits = Limits::CLAMAV;
+/// Bytes of the forms for each byte of a page, beyond which they are cut.
+const PAGE_GROWTH: u64 = 8;
 /// Signatures of one view that are told.
 const MAX_HITS: usize = 256;

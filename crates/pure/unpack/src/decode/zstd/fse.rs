@@ -1,7 +1,7 @@
 //! Finite state entropy, section 4.1.
 
 use super::DAMAGED;
-use super::forward::ForwardBits;
+use crate::decode::bits::LsbBits;
 use crate::output::Stop;
 
 /// A decoding table.
@@ -32,7 +32,7 @@ impl Table {
         max_accuracy_log: u32,
         symbols: usize,
     ) -> Result<(Self, usize), Stop> {
-        let mut bits = ForwardBits::new(bytes);
+        let mut bits = LsbBits::new(bytes);
         let accuracy_log = bits.take(4)?.saturating_add(5);
         if accuracy_log > max_accuracy_log {
             return Err(DAMAGED);
@@ -108,7 +108,7 @@ impl Table {
 }
 
 /// One probability, of as many bits as the rest allows.
-fn read_probability(bits: &mut ForwardBits<'_>, remaining: u32) -> Result<i16, Stop> {
+fn read_probability(bits: &mut LsbBits<'_>, remaining: u32) -> Result<i16, Stop> {
     let most = remaining.saturating_add(1);
     let width = most.ilog2().saturating_add(1);
     let value = bits.peek(width);

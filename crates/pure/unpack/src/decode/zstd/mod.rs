@@ -4,7 +4,6 @@
 //! window, whatever window the frame declares.
 
 mod block;
-mod forward;
 mod fse;
 mod huffman;
 mod literals;

@@ -3,6 +3,7 @@
 
 mod engine;
 mod lab;
+mod yara;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ const MEASURES: &[Measure] = &[
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
+    Measure { name: "yara", what: yara::WHAT, take: yara::take },
     Measure {
         name: "fuzz",
         what: "fuzz targets that an input broke, ten minutes each (promise: none)",

@@ -21,7 +21,7 @@ Compiles signature sets into one file, which `watchglass scan -d FILE` maps in m
 Usage: watchglass database build [OPTIONS] SOURCES… -o FILE
 
 SOURCES are signature sets by the ends of their names (.hdb, .ndb, .ldb, …), .cvd and .cld with their
-signatures checked, and folders of those.
+signatures checked, YARA rules (.yar, .yara), and folders of those (of YARA rules, folders in them too).
 
   -o, --output FILE   where to write; it is replaced whole or not at all
       --detect-pua    signatures of what not everybody minds (.hdu, .ndu, …), too
@@ -130,6 +130,12 @@ impl Built<'_> {
             (report.for_other_engines, "lines for engines of other versions"),
             (report.with_regexes, "taken with regular expressions"),
             (report.unannounced, "taken that each file of their kind is searched for"),
+            (
+                report.rules.by_start,
+                "YARA rules that are run on each file with a certain beginning",
+            ),
+            (report.rules.always, "YARA rules that are run on each file"),
+            (report.rules.never, "YARA rules that hold of no file, left out"),
         ] {
             if count > 0 {
                 writeln!(out, "{count:>10} {what}")?;
@@ -150,6 +156,10 @@ impl Built<'_> {
             "not_compiled": report.not_compiled, "ignored": report.ignored,
             "passed_over": report.passed_over, "for_other_engines": report.for_other_engines,
             "with_regexes": report.with_regexes, "unannounced": report.unannounced,
+            "yara": {
+                "by_content": report.rules.by_content, "by_start": report.rules.by_start,
+                "always": report.rules.always, "never": report.rules.never,
+            },
             "bad": bad.collect::<Vec<Json>>(), "more_bad": self.more(),
             "warnings": self.sets.warnings,
         });

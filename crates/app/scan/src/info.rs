@@ -60,7 +60,9 @@ fn text(database: &Database<'_>, bytes: usize, damage: Option<&str>, path: &Path
     for (role, algorithm, count) in digests(database) {
         lines.push(format!("{count:>10} {} of {}", name(algorithm), subject(role)));
     }
-    lines.push(format!("{:>10} others", database.signatures().count()));
+    let rules = database.rules().count();
+    lines.push(format!("{:>10} others", database.signatures().count().saturating_sub(rules)));
+    lines.push(format!("{rules:>10} YARA rules"));
     lines.push(format!("digest {}", hex(database.digest())));
     lines.push(damage.map_or_else(|| "whole".to_owned(), |damage| format!("DAMAGED: {damage}")));
     lines.join("\n")
@@ -74,7 +76,8 @@ fn json(database: &Database<'_>, bytes: usize, damage: Option<&str>) -> Json {
     json!({
         "schema": SCHEMA, "kind": "database-info", "version": FORMAT_VERSION, "bytes": bytes,
         "digest": hex(database.digest()), "digests": counts,
-        "others": database.signatures().count(), "whole": damage.is_none(), "damage": damage,
+        "others": database.signatures().count().saturating_sub(database.rules().count()),
+        "yara_rules": database.rules().count(), "whole": damage.is_none(), "damage": damage,
     })
 }
 

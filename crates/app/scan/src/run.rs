@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{Hello, Job, Outcome};
+use watchglass_channel::{Hello, Job, Outcome, Switch};
 use watchglass_database::Database;
 use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
@@ -61,7 +61,8 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut output = Output::new(options, opened.as_ref());
     output.begin(loaded.as_ref());
-    let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop };
+    let has_rules = opened.as_ref().is_some_and(|database| database.rules().count() > 0);
+    let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop, has_rules };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
     Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
@@ -72,6 +73,8 @@ struct Run<'r> {
     loaded: Option<&'r Loaded>,
     program: &'r Path,
     stop: &'r AtomicBool,
+    /// Whether the database has rules, for which a worker gets ready before it may look.
+    has_rules: bool,
 }
 
 impl Run<'_> {
@@ -195,7 +198,8 @@ impl Run<'_> {
             Some(running) => running,
             None => {
                 let database = self.loaded.map(|loaded| loaded.file.as_fd());
-                let started = Worker::start(self.program, self.options.setup, database, &stop)?;
+                let setup = self.options.setup.with(Switch::Rules, self.has_rules);
+                let started = Worker::start(self.program, setup, database, &stop)?;
                 let hello = started.hello.clone();
                 if self.options.require_jail && !hello.missing.is_empty() {
                     let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();

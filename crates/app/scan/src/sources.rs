@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use watchglass_cache::Key;
 use watchglass_database::FORMAT_VERSION;
 use watchglass_signatures::container::{Budget, Seal, UnverifiedContainer};
-use watchglass_signatures::{Maker, PotentiallyUnwanted, Report, SignatureSet, Source, compile};
+use watchglass_signatures::{
+    Maker, PotentiallyUnwanted, Report, SignatureSet, Source, compile_with_rules,
+};
 
 use crate::escape;
 
@@ -29,6 +31,8 @@ struct Named {
 #[derive(Debug, Default)]
 pub(crate) struct Sets {
     sets: Vec<Set>,
+    /// Files of YARA rules, each with its name for messages.
+    rules: Vec<(String, Vec<u8>)>,
     /// What the person should know.
     pub(crate) warnings: Vec<String>,
     /// When the newest of them was made.
@@ -65,14 +69,20 @@ impl Files {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<(), Box<dyn Error>> {
-        let entries = std::fs::read_dir(folder).map_err(|error| at(folder, &error))?;
         let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(|error| at(folder, &error))?.path());
+        for path in entries(folder)? {
+            // Sets of YARA rules have folders of their own.
+            let is_folder = path.symlink_metadata().is_ok_and(|data| data.is_dir());
+            if is_folder {
+                add_rules(&path, MAX_FOLDERS, &mut paths)?;
+            }
+            paths.push(path);
         }
         // The order of a folder is nobody's choice.
         paths.sort();
-        let is_set = |path: &Path| is_container(path) || SignatureSet::named(&shown(path)).is_ok();
+        let is_set = |path: &Path| {
+            is_container(path) || is_yara(path) || SignatureSet::named(&shown(path)).is_ok()
+        };
         paths.retain(|path| path.is_file() && is_set(path));
         self.0.extend(paths.into_iter().map(|path| Named { path, by_person: false }));
         Ok(())
@@ -134,7 +144,11 @@ impl Sets {
     /// Compiles them. Costs seconds for millions of signatures.
     pub(crate) fn compile(&self, unwanted: PotentiallyUnwanted) -> (Vec<u8>, Report) {
         let sources: Vec<Source<'_>> = self.sets.iter().map(Set::source).collect();
-        compile(&sources, unwanted)
+        let rules = self.rules.iter().map(|(file, bytes)| watchglass_yara::Source { file, bytes });
+        let read = watchglass_yara::read(&rules.collect::<Vec<_>>());
+        let (bytes, mut report) = compile_with_rules(&sources, &read.rules, unwanted);
+        report.tell(read.bad);
+        (bytes, report)
     }
 
     fn add(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
@@ -142,8 +156,13 @@ impl Sets {
         if is_container(path) {
             return self.add_container(path, &bytes);
         }
-        let set = SignatureSet::named(&shown(path)).map_err(|error| at(path, &error))?;
         let changed = std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        if is_yara(path) {
+            self.newest = self.newest.max(changed);
+            self.rules.push((shown(path), bytes));
+            return Ok(());
+        }
+        let set = SignatureSet::named(&shown(path)).map_err(|error| at(path, &error))?;
         self.newest = self.newest.max(changed);
         self.sets.push(Set { set, bytes, maker: Maker::Other });
         Ok(())
@@ -176,6 +195,27 @@ impl Sets {
     }
 }
 
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| at(folder, &error))?;
+    let path = |entry: Result<std::fs::DirEntry, std::io::Error>| {
+        entry.map(|entry| entry.path()).map_err(|error| at(folder, &error))
+    };
+    entries.map(path).collect()
+}
+
+/// Files of YARA rules below a folder, so many folders deep.
+fn add_rules(folder: &Path, depth: u32, paths: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    for path in entries(folder)? {
+        if path.symlink_metadata().is_ok_and(|data| data.is_dir()) {
+            add_rules(&path, depth, paths)?;
+        } else if is_yara(&path) {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
 /// An error with its path in front.
 pub(crate) fn at(path: &Path, error: &dyn Display) -> Box<dyn Error> {
     format!("{}: {error}", shown(path)).into()
@@ -189,9 +229,15 @@ fn is_container(path: &Path) -> bool {
     matches!(extension(path).as_str(), "cvd" | "cld")
 }
 
+fn is_yara(path: &Path) -> bool {
+    matches!(extension(path).as_str(), "yar" | "yara")
+}
+
 fn extension(path: &Path) -> String {
     path.extension().map(|one| one.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
+/// Folders of YARA rules that lie in each other; links are not followed.
+const MAX_FOLDERS: u32 = 16;
 /// No filesystem in use has a coarser clock.
 const SETTLED: Duration = Duration::from_secs(2);

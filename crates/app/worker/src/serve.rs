@@ -14,9 +14,10 @@ use watchglass_database::Database;
 use watchglass_engine::{
     Alerts, Detection, Engine, Finding, Limits, Matches, Report, Settings, Unpacking,
 };
-use watchglass_jail::{Held, Mechanism, WORKER, confine};
+use watchglass_jail::{Held, Mechanism, WORKER, confine, confine_with_threads};
 use watchglass_sys::mapping::Mapped;
 use watchglass_sys::message_socket::MessageSocket;
+use watchglass_yara::{Runner, TIMEOUT};
 
 use crate::content;
 
@@ -30,9 +31,16 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     };
     let mapped = database.map(|database| Mapped::of(&File::from(database))).transpose()?;
     // Before the database is looked at: its bytes may be anybody's.
-    let held = confine(&WORKER)?;
+    let held = if setup.has(Switch::Rules) {
+        confine_with_threads(&WORKER, watchglass_yara::start_clock)?
+    } else {
+        confine(&WORKER)?
+    };
     let database = mapped.as_ref().map(|mapped| Database::open(mapped.as_ref())).transpose()?;
-    let engine = Engine::new(database.as_ref(), settings(&setup));
+    let mut engine = Engine::new(database.as_ref(), settings(&setup));
+    if let Some(database) = database.as_ref().filter(|_| setup.has(Switch::Rules)) {
+        engine = engine.with_rules(Box::new(Runner::new(database, TIMEOUT)));
+    }
     channel.send(&hello(&held, database.is_some()).encode(), None)?;
     let mut worker = Worker { channel, engine, setup, content: Vec::new() };
     while let Some((message, file)) = receive(&worker.channel, &mut buffer)? {

@@ -23,4 +23,4 @@ mod walls;
 
 pub use held::{Held, Mechanism};
 pub use role::{Condition, ROLES, Role, Rule, WORKER};
-pub use walls::{JailError, confine};
+pub use walls::{JailError, confine, confine_with_threads};

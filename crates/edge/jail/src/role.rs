@@ -88,6 +88,21 @@ const WORKER_RULES: &[Rule] = &[
         Condition::Any,
         "deadlines, where the kernel's page does not answer",
     ),
+    rule(
+        "clock_nanosleep",
+        libc::SYS_clock_nanosleep,
+        Condition::Any,
+        "the thread that counts the seconds a YARA rule takes",
+    ),
+    // A thread that was started before the filter may make its first calls behind it; the C library ends
+    // the process where these are refused.
+    rule("rseq", libc::SYS_rseq, Condition::Any, "the first call of that thread, about itself"),
+    rule(
+        "set_robust_list",
+        libc::SYS_set_robust_list,
+        Condition::Any,
+        "the second call of that thread, about itself",
+    ),
     rule("getrandom", libc::SYS_getrandom, Condition::Any, "keys of hash maps"),
     rule("rt_sigaction", libc::SYS_rt_sigaction, Condition::Any, "the way an abort ends"),
     rule("rt_sigprocmask", libc::SYS_rt_sigprocmask, Condition::Any, "the way an abort ends"),

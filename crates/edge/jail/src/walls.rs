@@ -57,6 +57,23 @@ pub enum JailError {
 /// # Errors
 /// [`JailError`] for what every machine has. The process is then held in part, and must end.
 pub fn confine(role: &Role) -> Result<Held, JailError> {
+    build(role, || (), seccomp::install)
+}
+
+/// The same, with threads that `start` starts before the last wall, which refuses to start any. Every
+/// other wall stands around them from their start, the last is built around all threads of this process.
+///
+/// # Errors
+/// As [`confine`].
+pub fn confine_with_threads(role: &Role, start: impl FnOnce()) -> Result<Held, JailError> {
+    build(role, start, seccomp::install_for_all_threads)
+}
+
+fn build(
+    role: &Role,
+    start: impl FnOnce(),
+    install: fn(&[Instruction]) -> io::Result<()>,
+) -> Result<Held, JailError> {
     let filter = filter(role)?;
     let mut held = Held::default();
     // First: Landlock and the filter are then open to everybody, and no helper can undo them.
@@ -72,8 +89,9 @@ pub fn confine(role: &Role) -> Result<Held, JailError> {
         Err(error) => held.missing.push((Mechanism::Landlock, error)),
     }
     limit_process()?;
+    start();
     // Last: it refuses the calls that the others are built with.
-    seccomp::install(&filter).map_err(JailError::Filter)?;
+    install(&filter).map_err(JailError::Filter)?;
     Ok(held)
 }
 

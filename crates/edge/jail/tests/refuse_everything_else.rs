@@ -174,3 +174,32 @@ fn read(file: &File) -> String {
     let length = file.read_at(&mut bytes, 0).expect("a worker reads");
     String::from_utf8(bytes[..length].to_vec()).expect("text")
 }
+
+/// In a process of its own, since all of its threads are held.
+#[test]
+fn a_thread_of_before_the_last_wall_is_held_as_well() {
+    const CHILD: &str = "WATCHGLASS_TEST_CHILD";
+    let name = "a_thread_of_before_the_last_wall_is_held_as_well";
+    if std::env::var_os(CHILD).is_none() {
+        let me = std::env::current_exe().expect("this test's program");
+        let mut child = Command::new(me);
+        let status = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").status();
+        assert!(status.expect("the child starts").success());
+        return;
+    }
+    let (ask, asked) = std::sync::mpsc::channel();
+    let (answer, answered) = std::sync::mpsc::channel();
+    watchglass_jail::confine_with_threads(&WORKER, || {
+        std::thread::spawn(move || {
+            asked.recv().expect("asked");
+            let through = ATTEMPTS.iter().filter(|(_, attempt)| attempt());
+            let _ = answer.send(through.map(|(name, _)| *name).collect::<Vec<_>>());
+        });
+    })
+    .expect("walls that every machine has");
+    ask.send(()).expect("it waits");
+    assert_eq!(answered.recv().expect("it answers"), [""; 0]);
+    assert!(std::thread::Builder::new().spawn(|| {}).is_err(), "and starts no other");
+    // What the harness would do behind this is refused as well.
+    std::process::exit(0);
+}

@@ -25,6 +25,18 @@ pub const MAX_INSTRUCTIONS: usize = 4096;
 /// `EACCES` without `no_new_privs` and without `CAP_SYS_ADMIN` in the thread's user namespace.
 /// `EINVAL` for a program that is empty, too long or not well formed.
 pub fn install(program: &[Instruction]) -> io::Result<()> {
+    install_with(program, 0)
+}
+
+/// The same on every thread of this process (`SECCOMP_FILTER_FLAG_TSYNC`, Linux ≥ 3.17).
+///
+/// # Errors
+/// As [`install`]; `EAGAIN` when a thread has filters that this one has not.
+pub fn install_for_all_threads(program: &[Instruction]) -> io::Result<()> {
+    install_with(program, libc::SECCOMP_FILTER_FLAG_TSYNC)
+}
+
+fn install_with(program: &[Instruction], flags: libc::c_ulong) -> io::Result<()> {
     let mut filter: Vec<libc::sock_filter> = program.iter().map(as_kernel).collect();
     let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
     let fprog = libc::sock_fprog {
@@ -34,10 +46,12 @@ pub fn install(program: &[Instruction]) -> io::Result<()> {
     // SAFETY: `fprog` and the `filter` it points to are initialised and outlive the call, which
     // copies them; `len` is the number of instructions there.
     let done = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const fprog)
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const fprog)
     };
     match done {
         0 => Ok(()),
+        // The number of a thread that could not be held.
+        1.. => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -50,6 +50,8 @@ pub enum Switch {
     AlertLimits = 32,
     /// `--heuristic-alerts`
     AlertHeuristics = 64,
+    /// The database has rules that are run.
+    Rules = 128,
 }
 
 /// One file to look into.
@@ -64,7 +66,7 @@ pub struct Job {
 const SETUP: u8 = 0;
 const JOB: u8 = 1;
 /// All bits of [`Switch`].
-const SWITCHES: u16 = 127;
+const SWITCHES: u16 = 255;
 
 impl Setup {
     /// Whether `switch` is on.

@@ -7,6 +7,7 @@ use crate::digest::{Algorithm, Digest, HashRole};
 use crate::file::{self, SectionKind};
 use crate::hashes::{ANY_SIZE, Part};
 use crate::names::{self, le_u32};
+use crate::rules::{NewRule, Written};
 use crate::signature::SignatureCode;
 use crate::{filter, signatures, sizes};
 
@@ -84,6 +85,7 @@ struct Coded {
     code: SignatureCode,
     anchors: Vec<NewAnchor>,
     heads: Vec<[u8; 2]>,
+    rule: Option<NewRule>,
 }
 
 #[derive(Debug)]
@@ -126,12 +128,33 @@ impl Builder {
     /// # Errors
     /// [`BuildError`]; the builder goes on without the signature.
     pub fn add_signature(&mut self, signature: NewSignature<'_>) -> Result<(), BuildError> {
+        self.add_coded(signature, None)
+    }
+
+    /// Adds a rule that is to be run where a signature holds. What is added twice stands in the database
+    /// once.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without the rule.
+    pub fn add_rule(
+        &mut self,
+        signature: NewSignature<'_>,
+        rule: NewRule,
+    ) -> Result<(), BuildError> {
+        self.add_coded(signature, Some(rule))
+    }
+
+    fn add_coded(
+        &mut self,
+        signature: NewSignature<'_>,
+        rule: Option<NewRule>,
+    ) -> Result<(), BuildError> {
         let NewSignature { name, target, code, anchors, heads } = signature;
         if target >= TARGETS {
             return Err(BuildError::Target { found: target });
         }
         let name = self.add_name(name)?;
-        self.signatures.push(Coded { name, target, code, anchors, heads });
+        self.signatures.push(Coded { name, target, code, anchors, heads, rule });
         Ok(())
     }
 
@@ -184,6 +207,9 @@ impl Builder {
                 let rows = laid_out.heads.get(usize::from(target));
                 signatures::build_heads(rows.map_or(&[], Vec::as_slice))
             }
+            SectionKind::RuleRows => laid_out.rules.rows.clone(),
+            SectionKind::RuleList => laid_out.rules.list.clone(),
+            SectionKind::RulePieces => laid_out.rules.pieces(),
             SectionKind::Untriggered(target) => {
                 let ids = laid_out.untriggered.get(usize::from(target));
                 ids.into_iter().flatten().flat_map(|id| id.to_le_bytes()).collect()
@@ -219,16 +245,17 @@ impl Builder {
 
 /// Signatures as they lie in the file.
 #[derive(Default)]
-struct LaidOut {
+struct LaidOut<'s> {
     rows: Vec<u8>,
     code: Vec<u8>,
     anchors: [Vec<anchors::Row>; TARGETS as usize],
     heads: [Vec<(u16, u32)>; TARGETS as usize],
     untriggered: [Vec<u32>; TARGETS as usize],
+    rules: Written<'s>,
 }
 
-impl LaidOut {
-    fn of(signatures: &[Coded]) -> Self {
+impl<'s> LaidOut<'s> {
+    fn of(signatures: &'s [Coded]) -> Self {
         let mut laid_out = Self::default();
         for (id, signature) in (0..).zip(signatures) {
             laid_out.add(id, signature);
@@ -236,7 +263,7 @@ impl LaidOut {
         laid_out
     }
 
-    fn add(&mut self, id: u32, signature: &Coded) {
+    fn add(&mut self, id: u32, signature: &'s Coded) {
         let target = usize::from(signature.target);
         let place = u32::from_le_bytes(le_u32(self.code.len()));
         let code = &signature.code.0;
@@ -254,6 +281,11 @@ impl LaidOut {
             && let Some(ids) = self.untriggered.get_mut(target)
         {
             ids.push(id);
+        }
+        if let Some(rule) = &signature.rule {
+            let notice = (signature.target, &signature.heads[..]);
+            let notice = (signature.anchors.is_empty() && rule.together).then_some(notice);
+            self.rules.add(id, rule, notice);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::anchors::{Anchors, Bitmap, TARGETS};
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
 use crate::names::{NameId, Names};
+use crate::rules::Rules;
 use crate::signatures::{Heads, Signatures, Untriggered};
 
 /// A compiled set of signatures where it lies.
@@ -99,7 +100,7 @@ pub enum VerifyError {
 }
 
 /// Version of the layout. It changes with any change of what sections hold.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Bytes of a page, on which sections begin.
 pub const PAGE_BYTES: usize = 4096;
 /// Most sections of a file.
@@ -131,6 +132,12 @@ pub(crate) enum SectionKind {
     Untriggered(u8),
     /// Signatures for a target that the first bytes of a file announce.
     Heads(u8),
+    /// Signatures that are rules.
+    RuleRows,
+    /// Which pieces their texts are put together from.
+    RuleList,
+    /// Pieces of texts.
+    RulePieces,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +260,12 @@ impl<'a> Database<'a> {
         Untriggered::new(self.section(SectionKind::Untriggered(target)))
     }
 
+    /// The rules, each noticed by a signature.
+    #[must_use]
+    pub fn rules(&self) -> Rules<'a> {
+        Rules::new(self)
+    }
+
     /// The bytes of a section; none where there is no such section.
     pub(crate) fn section(&self, kind: SectionKind) -> &'a [u8] {
         let section = self.sections.iter().find(|(other, _)| *other == kind);
@@ -320,6 +333,7 @@ impl SectionKind {
             .chain(by_target(Self::Anchors))
             .chain(by_target(Self::Untriggered))
             .chain(by_target(Self::Heads))
+            .chain([Self::RuleRows, Self::RuleList, Self::RulePieces])
     }
 
     /// The number by which a file names it.
@@ -332,6 +346,9 @@ impl SectionKind {
             Self::Anchors(target) => 0x700 | u32::from(target),
             Self::Untriggered(target) => 0x800 | u32::from(target),
             Self::Heads(target) => 0x900 | u32::from(target),
+            Self::RuleRows => 0xb00,
+            Self::RuleList => 0xb01,
+            Self::RulePieces => 0xb02,
             Self::Hashes(role, algorithm, part) => {
                 let role: u32 = match role {
                     HashRole::File => 0x100,

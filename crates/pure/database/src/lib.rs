@@ -52,14 +52,16 @@ mod hashes;
 pub mod logic;
 mod names;
 pub mod offset;
+mod rules;
 pub mod signature;
 mod signatures;
 mod sizes;
 
-pub use anchors::SignatureId;
+pub use anchors::{NewAnchor, SignatureId};
 pub use build::{BuildError, Builder, HashSignature, MAX_NAME_BYTES, NewSignature};
 pub use digest::{Algorithm, Digest, HashRole};
 pub use file::{Database, FORMAT_VERSION, OpenError, PAGE_BYTES, VerifyError};
 pub use hashes::{Found, Hashes};
 pub use names::NameId;
+pub use rules::{NewRule, Rule, Rules};
 pub use signatures::{Heads, Signatures, Untriggered};

@@ -1,6 +1,6 @@
 //! The engine: what is known, and the memory of a scan.
 
-use watchglass_database::Database;
+use watchglass_database::{Database, NameId, SignatureId};
 use watchglass_formats::{FileType, Magic, Refined};
 use watchglass_matching::{Scratch, Work};
 use watchglass_unpack::{Budget, Limit, NotScanned};
@@ -8,6 +8,7 @@ use watchglass_unpack::{Budget, Limit, NotScanned};
 use crate::forms::Forms;
 use crate::layer::Layer;
 use crate::report::{Reason, Report};
+use crate::rules::Rules;
 use crate::scan::Scan;
 use crate::settings::Settings;
 
@@ -16,7 +17,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct Engine<'d> {
     known: Known<'d>,
-    memory: Memory,
+    memory: Memory<'d>,
 }
 
 /// What does not change from file to file.
@@ -29,9 +30,13 @@ pub(crate) struct Known<'d> {
 
 /// Buffers that are kept from file to file.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct Memory<'d> {
     pub(crate) scratch: Scratch,
     pub(crate) forms: Forms,
+    /// Who runs rules.
+    pub(crate) rules: Option<Box<dyn Rules + 'd>>,
+    /// Rules that may hold for the object that is looked at, with their names.
+    pub(crate) noticed: Vec<(SignatureId, NameId)>,
 }
 
 impl<'d> Engine<'d> {
@@ -41,6 +46,14 @@ impl<'d> Engine<'d> {
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
         let known = Known { database, magic: Magic::standard(), settings };
         Self { known, memory: Memory::default() }
+    }
+
+    /// The same, with somebody to run the rules of the database. Without, a file for which one may hold
+    /// is told as not scanned.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Box<dyn Rules + 'd>) -> Self {
+        self.memory.rules = Some(rules);
+        self
     }
 
     /// Scans the bytes of one file. `stop` is asked now and then: once it says `true` the scan ends,
@@ -56,7 +69,7 @@ impl<'d> Engine<'d> {
         let (kind, refined) = self.known.look(bytes);
         let layer = Layer::outermost(bytes, kind);
         let report = Report::new(kind);
-        let mut scan = Scan::new(&self.known, &mut self.memory, &budget, work, report);
+        let mut scan = Scan::new(&self.known, &mut self.memory, (&budget, stop), work, report);
         if size > layer.size() {
             let limit = limits.max_file_size;
             let reason = NotScanned::Limit { which: Limit::FileSize, limit };

@@ -39,6 +39,7 @@ mod heuristic;
 mod inside;
 mod layer;
 mod report;
+mod rules;
 mod scan;
 mod settings;
 mod test_signature;
@@ -53,5 +54,6 @@ pub use report::{
     Detection, Finding, MAX_FINDINGS, MAX_MEMBER_NAME_BYTES, MAX_OMISSIONS, MemberPath, Omission,
     Reason, Report,
 };
+pub use rules::{NotRun, Ran, Rules};
 pub use settings::{Alerts, Matches, Settings, Unpacking};
 pub use watchglass_unpack::Limits;

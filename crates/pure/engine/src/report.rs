@@ -7,6 +7,7 @@ use watchglass_formats::FileType;
 use watchglass_unpack::{Limit, NotScanned};
 
 use crate::heuristic::Heuristic;
+use crate::rules::NotRun;
 
 /// What the scan of one file says. What it holds is bounded, whatever the file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub enum Reason {
     Places(u64),
     /// So many scripts of a page were not rewritten to their end.
     Scripts(u64),
+    /// So many YARA rules that may hold were not run to their end.
+    Rules(u64, NotRun),
 }
 
 /// Names of members, from the file inwards; empty for the file itself. Bytes, as the containers have
@@ -146,6 +149,7 @@ impl Reason {
             Self::NotOpened => "not-supported",
             Self::NotUnpacked => "not-unpacked",
             Self::Places(_) | Self::Scripts(_) => "limit",
+            Self::Rules(_, why) => why.code(),
             Self::Container(reason) => match reason {
                 NotScanned::Encrypted { .. } => "encrypted",
                 NotScanned::UnknownMethod { .. } => "unknown-method",
@@ -169,6 +173,7 @@ impl fmt::Display for Reason {
             Self::NotUnpacked => out.write_str("opening files was switched off"),
             Self::Places(count) => write!(out, "{count} more things stand inside of it"),
             Self::Scripts(count) => write!(out, "{count} scripts were not rewritten to their end"),
+            Self::Rules(count, why) => write!(out, "{count} YARA rules that may hold {why}"),
         }
     }
 }

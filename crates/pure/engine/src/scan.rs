@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use watchglass_database::{Algorithm, Digest, HashRole};
+use watchglass_database::{Algorithm, Digest, HashRole, SignatureId};
 use watchglass_formats::pe::Pe;
 use watchglass_formats::{Facts, Refined};
 use watchglass_matching::Work;
@@ -13,15 +13,18 @@ use crate::engine::{Known, Memory};
 use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::{Detection, Finding, Omission, Reason, Report};
+use crate::rules::{NotRun, Ran};
 use crate::settings::Matches;
+use crate::views::is_page;
 use crate::{containers, test_signature};
 use watchglass_formats::FileType;
 
 /// The scan of one file.
 pub(crate) struct Scan<'s, 'd> {
     pub(crate) known: &'s Known<'d>,
-    pub(crate) memory: &'s mut Memory,
+    pub(crate) memory: &'s mut Memory<'d>,
     pub(crate) budget: &'s Budget<'s>,
+    stop: &'s dyn Fn() -> bool,
     /// For matching, which the budget does not count.
     pub(crate) work: Work<'s>,
     report: Report,
@@ -35,12 +38,12 @@ pub(crate) type Flow = ControlFlow<()>;
 impl<'s, 'd> Scan<'s, 'd> {
     pub(crate) fn new(
         known: &'s Known<'d>,
-        memory: &'s mut Memory,
-        budget: &'s Budget<'s>,
+        memory: &'s mut Memory<'d>,
+        (budget, stop): (&'s Budget<'s>, &'s dyn Fn() -> bool),
         work: Work<'s>,
         report: Report,
     ) -> Self {
-        Self { known, memory, budget, work, report, suspicions: Vec::new() }
+        Self { known, memory, budget, stop, work, report, suspicions: Vec::new() }
     }
 
     /// Looks at an object with all that is inside of it.
@@ -61,6 +64,8 @@ impl<'s, 'd> Scan<'s, 'd> {
         };
         let layer = layer.taken_for(kind);
         self.views(&layer, &Facts::Unknown, depth)?;
+        // Its rules were run on the same bytes before.
+        self.memory.noticed.clear();
         self.open(&layer, depth)?;
         self.places(&layer, &refined.places, depth)
     }
@@ -80,7 +85,38 @@ impl<'s, 'd> Scan<'s, 'd> {
         if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
             self.suspect(layer, Heuristic::BrokenExecutable);
         }
-        self.views(layer, &facts, depth)
+        self.memory.noticed.clear();
+        if is_page(layer.kind) {
+            // Pages are looked at in their forms alone, rules in the bytes.
+            self.notice_rules(layer);
+            self.run_rules(layer)?;
+            return self.views(layer, &facts, depth);
+        }
+        self.views(layer, &facts, depth)?;
+        self.run_rules(layer)
+    }
+
+    /// Runs the rules that were noticed.
+    fn run_rules(&mut self, layer: &Layer<'_>) -> Flow {
+        let noticed = std::mem::take(&mut self.memory.noticed);
+        if noticed.is_empty() {
+            return Flow::Continue(());
+        }
+        let wanted: Vec<SignatureId> = noticed.iter().map(|(rule, _)| *rule).collect();
+        let count = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+        let ran = match &mut self.memory.rules {
+            Some(rules) => rules.run(&wanted, layer.bytes, self.stop),
+            None => Ran { not_run: [(NotRun::Nobody, count)].into(), ..Ran::default() },
+        };
+        for (why, count) in ran.not_run {
+            self.omit(layer, layer.kind, Reason::Rules(count, why));
+        }
+        for (_, name) in noticed.iter().filter(|(rule, _)| ran.holds.contains(rule)) {
+            self.find(layer, Detection::Signature(*name), None)?;
+        }
+        self.memory.noticed = noticed; // for its memory
+        self.memory.noticed.clear();
+        Flow::Continue(())
     }
 
     fn program(&mut self, layer: &Layer<'_>, pe: &Pe<'_>) -> Flow {

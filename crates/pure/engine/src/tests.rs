@@ -1,7 +1,10 @@
 //! The way of a file through the engine.
 
-use watchglass_database::{Algorithm, Database};
-use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
+use watchglass_database::{Algorithm, Database, SignatureId};
+use watchglass_signatures::{
+    Maker, Offset, PotentiallyUnwanted, SignatureSet, Source, body, compile, compile_with_rules,
+    logical, rule,
+};
 
 use crate::digests::digest;
 use crate::test_signature::tests::test_file;
@@ -147,4 +150,63 @@ fn a_limit_alerts_where_that_is_wanted() {
     assert_eq!(scan(&[], settings, ABC).1, [""; 0]);
     settings.alerts.limits = true;
     assert_eq!(scan(&[], settings, ABC).1, ["Heuristics.Limits.Exceeded.MaxFileSize"]);
+}
+
+/// Says that every rule holds, and what it was asked about.
+#[derive(Debug, Default)]
+struct AllHold(std::rc::Rc<std::cell::RefCell<Vec<Vec<u8>>>>);
+
+impl Rules for AllHold {
+    fn run(&mut self, rules: &[SignatureId], bytes: &[u8], _: &dyn Fn() -> bool) -> Ran {
+        self.0.borrow_mut().push(bytes.to_vec());
+        Ran { holds: rules.iter().copied().collect(), ..Ran::default() }
+    }
+}
+
+fn database_with_a_rule() -> Vec<u8> {
+    let items = vec![body::Item::Bytes((*b"needed words").into())];
+    let head = body::Part { before: None, left: None, items, right: None, after: None };
+    let bodies = vec![body::Body { head, tail: Vec::new() }];
+    let found = rule::Found { offset: Offset::Any, case: logical::Case::Exact, bodies };
+    let rule = rule::Rule {
+        name: "YARA.a".to_owned(),
+        file: "a.yar".into(),
+        line: 1,
+        pieces: vec!["rule a".into()],
+        need: rule::Need::Found(found),
+    };
+    let (bytes, report) = compile_with_rules(&[], &[rule], PotentiallyUnwanted::PassOver);
+    assert_eq!(report.rules.by_content, 1);
+    bytes
+}
+
+#[test]
+fn a_rule_that_may_hold_is_run_on_the_bytes_of_each_object() {
+    let bytes = database_with_a_rule();
+    let database = Database::open(&bytes).unwrap();
+    // A comment is in no form of the page.
+    let page: &[u8] = b"<html><body><!-- needed words --><p>text</p></body></html>";
+    for content in [page, b"some needed words\n", b"\x7fELF needed words\0"] {
+        let asked = std::rc::Rc::default();
+        let rules = Box::new(AllHold(std::rc::Rc::clone(&asked)));
+        let mut engine = Engine::new(Some(&database), all()).with_rules(rules);
+        let report = engine.scan(content, content.len() as u64, &|| false);
+        assert_eq!(report.findings.len(), 1, "{content:?}");
+        let Detection::Signature(name) = report.findings[0].detection else { panic!() };
+        assert_eq!(database.name(name).as_deref(), Some("YARA.a.UNOFFICIAL"));
+        assert_eq!(*asked.borrow(), [content.to_vec()], "once, and on the bytes as they are");
+        let _ = engine.scan(b"nothing that is needed", 22, &|| false);
+        assert_eq!(asked.borrow().len(), 1);
+    }
+}
+
+#[test]
+fn a_rule_that_nobody_can_run_is_not_scanned() {
+    let bytes = database_with_a_rule();
+    let database = Database::open(&bytes).unwrap();
+    let mut engine = Engine::new(Some(&database), all());
+    let report = engine.scan(b"some needed words", 17, &|| false);
+    assert!(report.findings.is_empty());
+    assert_eq!(report.not_scanned[0].reason, Reason::Rules(1, NotRun::Nobody));
+    assert!(engine.scan(b"other words", 11, &|| false).is_complete());
 }

@@ -9,6 +9,7 @@ use watchglass_normal::{Limits, OverLimit, html, text};
 use watchglass_unpack::{Depth, Limit, NotScanned};
 
 use crate::digests::digest;
+use crate::engine::Memory;
 use crate::layer::Layer;
 use crate::report::{Detection, Reason};
 use crate::scan::{Flow, Scan};
@@ -149,24 +150,12 @@ impl Scan<'_, '_> {
 
     /// Looks at one view.
     fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>) -> Flow {
-        let Some(database) = self.known.database else { return Flow::Continue(()) };
-        let around = layer.types_around();
-        let object = Object {
-            bytes: view.bytes,
-            target: view.target,
-            facts,
-            file_size: view.file_size,
-            container: around.last().copied(),
-            intermediates: &around,
-        };
         let (mut hits, first) = (Vec::new(), self.known.settings.matches == Matches::First);
-        let mut found = |hit: Hit| {
+        let ended = self.each_hit(layer, facts, view, &mut |hit| {
             hits.push(hit);
             let enough = first && hit.handler.is_none() || hits.len() >= MAX_HITS;
             if enough { Flow::Break(()) } else { Flow::Continue(()) }
-        };
-        let matcher = Matcher::new(database);
-        let ended = matcher.scan(&object, &mut self.memory.scratch, &mut self.work, &mut found);
+        });
         for hit in hits {
             match hit.handler {
                 Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
@@ -176,13 +165,62 @@ impl Scan<'_, '_> {
                 }
             }
         }
+        self.tell_of_work(layer, ended);
+        Flow::Continue(())
+    }
+
+    /// Notices the rules that may hold for the bytes of an object whose views do not show them.
+    pub(crate) fn notice_rules(&mut self, layer: &Layer<'_>) {
+        if self.known.database.is_some_and(|database| database.rules().count() > 0) {
+            let view = View::of(layer, GENERIC);
+            let ended = self.each_hit(layer, &Facts::Unknown, view, &mut |_| Flow::Continue(()));
+            self.tell_of_work(layer, ended);
+        }
+    }
+
+    /// Calls `found` with each signature of a view. Rules are kept for later, if the view is the object:
+    /// they are for bytes as they are.
+    fn each_hit(
+        &mut self,
+        layer: &Layer<'_>,
+        facts: &Facts<'_>,
+        view: View<'_>,
+        found: &mut dyn FnMut(Hit) -> Flow,
+    ) -> Result<(), OutOfWork> {
+        let Some(database) = self.known.database else { return Ok(()) };
+        let around = layer.types_around();
+        let object = Object {
+            bytes: view.bytes,
+            target: view.target,
+            facts,
+            file_size: view.file_size,
+            container: around.last().copied(),
+            intermediates: &around,
+        };
+        let Memory { scratch, noticed, .. } = &mut *self.memory;
+        Matcher::new(database).scan(&object, scratch, &mut self.work, &mut |hit: Hit| {
+            if !hit.is_rule {
+                return found(hit);
+            }
+            if view.is_object {
+                noticed.push((hit.signature, hit.name));
+            }
+            Flow::Continue(())
+        })
+    }
+
+    fn tell_of_work(&mut self, layer: &Layer<'_>, ended: Result<(), OutOfWork>) {
         match ended {
             Ok(()) => {}
             Err(OutOfWork::Stopped) => self.refuse_for_work(layer, Limit::Stopped),
             Err(_) => self.refuse_for_work(layer, Limit::Steps),
         }
-        Flow::Continue(())
     }
+}
+
+/// Whether something is looked at in the forms of a page.
+pub(crate) fn is_page(kind: FileType) -> bool {
+    matches!(kind, FileType::Html | FileType::HtmlUtf16)
 }
 
 impl<'v> View<'v> {

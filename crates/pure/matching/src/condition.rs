@@ -5,9 +5,18 @@ use watchglass_formats::FileType;
 
 use crate::scan::Object;
 
-/// Whether all conditions hold, and as what the object is to be looked at again.
-pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Option<FileType>> {
-    let mut handler = None;
+/// What is to be done when a signature holds, beside telling it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Then {
+    /// As what the object is to be looked at again.
+    pub(crate) handler: Option<FileType>,
+    /// A rule is to be run.
+    pub(crate) is_rule: bool,
+}
+
+/// Whether all conditions hold, and what is to be done then.
+pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Then> {
+    let mut then = Then::default();
     for condition in conditions {
         let holds = match condition {
             Condition::FileSize(min, max) => within(object.file_size, min, max),
@@ -22,15 +31,20 @@ pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Op
             Condition::Container(name) => object.container.is_some_and(|of| is(name, of)),
             Condition::Intermediates(types) => lies_in(types, object.intermediates),
             Condition::Handler(name) => {
-                handler = FileType::ALL.iter().copied().find(|of| of.name().as_bytes() == name);
-                handler.is_some()
+                then.handler =
+                    FileType::ALL.iter().copied().find(|of| of.name().as_bytes() == name);
+                then.handler.is_some()
+            }
+            Condition::Rule => {
+                then.is_rule = true;
+                true
             }
         };
         if !holds {
             return None;
         }
     }
-    Some(handler)
+    Some(then)
 }
 
 fn within(number: u64, min: u32, max: u32) -> bool {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use watchglass_database::logic::{Logic, MAX_DEPTH, Node, Operator};
 use watchglass_database::offset::Offset;
 use watchglass_database::signature::{Bodies, Logical, Regex, Signature, Subsignature};
-use watchglass_formats::FileType;
 
+use crate::condition::Then;
 use crate::regex::Sought;
 use crate::scan::Object;
 use crate::scratch::{Buffers, Span};
@@ -30,7 +30,7 @@ pub(crate) struct Evaluation<'e, 'w> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Matched {
     pub(crate) offset: Option<u64>,
-    pub(crate) handler: Option<FileType>,
+    pub(crate) then: Then,
 }
 
 /// Whether a number must be known, or only whether it is 0.
@@ -69,16 +69,16 @@ impl Evaluation<'_, '_> {
                     ControlFlow::Break(())
                 })?;
                 let offset = first.and_then(|first| u64::try_from(first).ok());
-                Ok(first.map(|_| Matched { offset, handler: None }))
+                Ok(first.map(|_| Matched { offset, then: Then::default() }))
             }
             Signature::Logical(logical) => {
-                let Some(handler) = condition::hold(logical.conditions(), self.object) else {
+                let Some(then) = condition::hold(logical.conditions(), self.object) else {
                     return Ok(None);
                 };
                 let mut known = [None; MAX_SUBSIGNATURES];
                 let held =
                     self.logic(logical, logical.logic, Wanted::Any, MAX_DEPTH, &mut known)?;
-                Ok(held.map(|_| Matched { offset: None, handler }))
+                Ok(held.map(|_| Matched { offset: None, then }))
             }
         }
     }

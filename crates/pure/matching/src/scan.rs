@@ -6,6 +6,7 @@ use watchglass_database::anchors::{Anchor, Anchors};
 use watchglass_database::{Database, NameId, SignatureId, Signatures};
 use watchglass_formats::{Facts, FileType};
 
+use crate::condition::Then;
 use crate::evaluate::{Evaluation, Matched};
 use crate::scratch::Scratch;
 use crate::work::{OutOfWork, Work};
@@ -38,12 +39,16 @@ pub struct Object<'a> {
 /// A signature that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
+    /// The signature.
+    pub signature: SignatureId,
     /// Its name.
     pub name: NameId,
     /// Where its body begins, if it is one.
     pub offset: Option<u64>,
     /// As what the object is to be looked at again. It is no finding then.
     pub handler: Option<FileType>,
+    /// It is a rule that may hold and is to be run. It is no finding before.
+    pub is_rule: bool,
 }
 
 impl<'a> Object<'a> {
@@ -183,10 +188,11 @@ impl Scan<'_, '_> {
         let buffers = &mut self.scratch.buffers;
         let matched =
             Evaluation { object: self.object, buffers, work: self.work }.of(&signature)?;
-        let Some(Matched { offset, handler }) = matched else {
+        let Some(Matched { offset, then }) = matched else {
             return Ok(());
         };
-        match (self.found)(Hit { name, offset, handler }) {
+        let Then { handler, is_rule } = then;
+        match (self.found)(Hit { signature: id, name, offset, handler, is_rule }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(End::Enough),
         }

@@ -96,6 +96,9 @@ pub enum LineError {
     /// The line was read, and the database cannot hold what it says.
     #[error(transparent)]
     Compile(#[from] watchglass_database::BuildError),
+    /// A rule of another engine, whose compiler says so.
+    #[error("{0}")]
+    Rule(Box<str>),
     /// This engine does not read the format yet.
     #[error("{0} are not supported")]
     NotSupported(&'static str),

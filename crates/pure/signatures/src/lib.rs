@@ -57,6 +57,7 @@ pub mod logical;
 mod offset;
 mod password;
 mod phishing;
+pub mod rule;
 mod set;
 mod setting;
 mod signature;
@@ -64,7 +65,10 @@ mod target;
 
 pub use body::{Body, BodyError, BodyFault};
 pub use certificate::{Certificate, Trust};
-pub use compile::{MAX_BAD_LINES, Maker, PotentiallyUnwanted, Report, Source, compile};
+pub use compile::{
+    MAX_BAD_LINES, Maker, PotentiallyUnwanted, Report, RuleCounts, Source, compile,
+    compile_with_rules,
+};
 pub use container_metadata::ContainerMetadata;
 pub use error::{BadLine, Fault, LineError};
 pub use extended::BodySignature;

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use watchglass_database::anchors::NewAnchor;
 use watchglass_database::body::BodyCode;
+use watchglass_database::condition::ConditionsCode;
 use watchglass_database::signature::{SignatureCode, SubsignatureCode};
-use watchglass_database::{BuildError, Builder, NewSignature};
+use watchglass_database::{BuildError, Builder, NewRule, NewSignature};
 
 use super::encode::{self, EncodedBody};
+use super::rules;
 use super::trigger::{self, Announced, Notice};
 use super::window::Window;
 use crate::extended::BodySignature;
-use crate::logical::{Case, LogicalSignature, Macro, Subsignature};
+use crate::logical::{Case, Logic, LogicalSignature, Macro, Subsignature};
 use crate::offset::{Offset, Place};
+use crate::rule::Rule;
 use crate::target::Target;
 
 /// Signatures that wait for each other: a macro for the bodies of its group, anchors for all others'.
@@ -36,6 +39,41 @@ struct Coded {
     code: SignatureCode,
     /// What announces it: one of these.
     trigger: Vec<Announcement>,
+    /// A rule that is run where it holds.
+    rule: Option<NewRule>,
+}
+
+/// How a rule is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noticed {
+    /// By something in the file.
+    Anchor,
+    /// By the first bytes of the file alone.
+    Head,
+    /// Not at all: it is run on every file.
+    Never,
+}
+
+/// An expression over sub-signatures.
+struct Expression<'e> {
+    /// The signature is noticed by this; without it, never.
+    noticed: Option<&'e Logic>,
+    /// This is evaluated once it was.
+    evaluated: &'e Logic,
+    subsignatures: &'e [Subsignature],
+    /// What the start of a file weighs, if not the usual.
+    head_weight: Option<u64>,
+}
+
+impl Coded {
+    fn noticed(&self) -> Noticed {
+        let is_head = |one: &Announcement| matches!(one.notice, Notice::Head(..));
+        match &self.trigger[..] {
+            [] => Noticed::Never,
+            all if all.iter().all(is_head) => Noticed::Head,
+            _ => Noticed::Anchor,
+        }
+    }
 }
 
 /// A body that announces a signature.
@@ -61,7 +99,7 @@ impl Bodies {
         let notice = Notice::of(&signature.body, Case::Exact, signature.offset);
         let trigger = notice.map(|notice| Announcement::new(notice, &parts, place));
         let trigger = trigger.into_iter().collect();
-        self.coded.push(Coded { name, target, code, trigger });
+        self.coded.push(Coded { name, target, code, trigger, rule: None });
     }
 
     /// Adds an expression under the name that is reported.
@@ -90,19 +128,61 @@ impl Bodies {
     }
 
     fn logical(&self, name: String, signature: &LogicalSignature) -> Coded {
-        let target = signature.description.target;
-        let subsignatures = &signature.subsignatures;
+        let conditions = encode::conditions(&signature.description);
+        let logic = &signature.logic;
+        let (noticed, evaluated) = (Some(logic), logic);
+        let expression = Expression {
+            noticed,
+            evaluated,
+            subsignatures: &signature.subsignatures,
+            head_weight: None,
+        };
+        self.coded(name, signature.description.target, &conditions, &expression)
+    }
+
+    /// Adds a rule under the name that is reported. How it is noticed; nothing where it never holds.
+    pub(super) fn add_rule(&mut self, name: String, rule: &Rule) -> Option<Noticed> {
+        let lowered = rules::lower(rule.need.clone())?;
+        let mut conditions = ConditionsCode::default();
+        if let Some((min, max)) = lowered.size {
+            conditions.push_file_size(min, max);
+        }
+        conditions.push_rule();
+        let expression = Expression {
+            noticed: lowered.noticed.as_ref(),
+            evaluated: &lowered.evaluated,
+            subsignatures: &lowered.subsignatures,
+            head_weight: Some(trigger::RULE_HEAD_WEIGHT),
+        };
+        let mut coded = self.coded(name, Target::Generic, &conditions, &expression);
+        let noticed = coded.noticed();
+        // Nothing more is asked than what notices it: where one such rule is run, the others are.
+        let together = noticed != Noticed::Anchor && lowered.subsignatures.len() <= 2;
+        coded.rule = Some(NewRule { pieces: rule.pieces.clone(), together });
+        self.coded.push(coded);
+        Some(noticed)
+    }
+
+    fn coded(
+        &self,
+        name: String,
+        target: Target,
+        conditions: &ConditionsCode,
+        expression: &Expression<'_>,
+    ) -> Coded {
+        let subsignatures = expression.subsignatures;
         let (mut codes, mut bodies) = (Vec::new(), Vec::new());
         for subsignature in subsignatures {
             let (code, encoded) = self.subsignature(subsignature, target);
             codes.push(code);
             bodies.push(encoded);
         }
-        let conditions = encode::conditions(&signature.description);
-        let logic = encode::logic(&signature.logic);
+        let logic = encode::logic(expression.evaluated);
         let (code, places) = SignatureCode::logical(conditions.as_bytes(), &logic, &codes);
+        let announced = |one| announced(one, expression.head_weight);
         let announced: Vec<_> = subsignatures.iter().map(announced).collect();
-        let chosen = trigger::of(&signature.logic, subsignatures, &announced);
+        let of = |logic| trigger::of(logic, subsignatures, &announced);
+        let chosen = expression.noticed.and_then(of);
         let mut trigger = Vec::new();
         for (index, (notices, (bodies, place))) in
             (0_u32..).zip(announced.into_iter().zip(bodies.into_iter().zip(places)))
@@ -115,7 +195,7 @@ impl Bodies {
                 }));
             }
         }
-        Coded { name, target, code, trigger }
+        Coded { name, target, code, trigger, rule: None }
     }
 
     /// A sub-signature, and of each of its bodies the places of the parts in it and its own place.
@@ -158,16 +238,23 @@ impl Bodies {
         }
         // Anchors depend on those chosen before: the order must be that of the signatures.
         self.coded.sort_by(|one, other| {
-            (&one.name, one.target, &one.code).cmp(&(&other.name, other.target, &other.code))
+            let key = |coded: &'_ Coded| (coded.target, coded.code.clone(), coded.rule.clone());
+            one.name.cmp(&other.name).then_with(|| key(one).cmp(&key(other)))
         });
         let (mut used, mut unannounced, mut errors) = (HashMap::new(), 0_u64, Vec::new());
-        for Coded { name, target, code, trigger } in self.coded {
+        for Coded { name, target, code, trigger, rule } in self.coded {
             let (anchors, heads) = announcements(&trigger, &mut used);
             let is_unannounced = anchors.is_empty() && heads.is_empty();
+            // Rules are told apart.
+            let is_unannounced = is_unannounced && rule.is_none();
             unannounced = unannounced.saturating_add(is_unannounced.into());
             let target = target as u8;
             let signature = NewSignature { name: &name, target, code, anchors, heads };
-            errors.extend(builder.add_signature(signature).err());
+            let added = match rule {
+                Some(rule) => builder.add_rule(signature, rule),
+                None => builder.add_signature(signature),
+            };
+            errors.extend(added.err());
         }
         (unannounced, errors)
     }
@@ -175,11 +262,14 @@ impl Bodies {
 
 /// What announces a sub-signature of bytes; `None` where it is none or nothing announces one of its
 /// bodies.
-fn announced(subsignature: &Subsignature) -> Option<Announced> {
+fn announced(subsignature: &Subsignature, head_weight: Option<u64>) -> Option<Announced> {
     let Subsignature::Content(content) = subsignature else {
         return None;
     };
-    let notices = content.bodies.iter().map(|body| Notice::of(body, content.case, content.offset));
+    let notices = content.bodies.iter().map(|body| {
+        let notice = Notice::of(body, content.case, content.offset)?;
+        Some(notice.with_head_weight(head_weight))
+    });
     notices.collect()
 }
 
@@ -199,7 +289,7 @@ fn announcements(
     for Announcement { parts, notice } in trigger {
         let windows = match notice {
             Notice::Window(windows) => windows,
-            Notice::Head(of) => {
+            Notice::Head(of, _) => {
                 heads.extend_from_slice(of);
                 continue;
             }

@@ -3,19 +3,22 @@
 mod bodies;
 mod encode;
 mod rarity;
+mod rules;
 mod trigger;
 mod window;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use watchglass_database::{BuildError, Builder, HashRole, MAX_NAME_BYTES};
 
-use self::bodies::{Bodies, NotCompiled};
+use self::bodies::{Bodies, NotCompiled, Noticed};
 use crate::error::{BadLine, Fault, LineError};
 use crate::hash::{HashSignature, Subject};
 use crate::ignore::Ignore;
 use crate::logical::{LogicalSignature, Subsignature};
+use crate::rule::Rule;
 use crate::set::{Entry, Format, SignatureSet};
 use crate::signature::Signature;
 
@@ -66,6 +69,8 @@ pub struct Report {
     /// Signatures in the file that nothing announces, so that each file of their target is searched
     /// for them.
     pub unannounced: u64,
+    /// Rules in the file, by how they are noticed.
+    pub rules: RuleCounts,
     /// Lines that ClamAV passes over as well.
     pub for_other_engines: u64,
     /// Lines that are broken or not supported, up to [`MAX_BAD_LINES`] of them.
@@ -74,8 +79,34 @@ pub struct Report {
     pub more_bad: u64,
 }
 
+/// How rules are noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleCounts {
+    /// By something in a file.
+    pub by_content: u64,
+    /// By the first bytes of a file alone: they are run on every file of that kind.
+    pub by_start: u64,
+    /// Not at all: they are run on every file.
+    pub always: u64,
+    /// They never hold, whatever the file is, and are left out.
+    pub never: u64,
+}
+
 /// Bad lines that are told one by one: a set that is broken all over is told by a thousand of them.
 pub const MAX_BAD_LINES: usize = 1000;
+
+impl Report {
+    /// Adds bad lines.
+    pub fn tell(&mut self, bad: impl IntoIterator<Item = BadLine>) {
+        for line in bad {
+            if self.bad.len() < MAX_BAD_LINES {
+                self.bad.push(line);
+            } else {
+                self.more_bad = self.more_bad.saturating_add(1);
+            }
+        }
+    }
+}
 
 /// Compiles sets into the bytes of a database. What is bad in them is left out and told.
 ///
@@ -83,12 +114,25 @@ pub const MAX_BAD_LINES: usize = 1000;
 /// 600 for each other signature.
 #[must_use]
 pub fn compile(sources: &[Source<'_>], unwanted: PotentiallyUnwanted) -> (Vec<u8>, Report) {
+    compile_with_rules(sources, &[], unwanted)
+}
+
+/// The same, with rules of another engine.
+#[must_use]
+pub fn compile_with_rules(
+    sources: &[Source<'_>],
+    rules: &[Rule],
+    unwanted: PotentiallyUnwanted,
+) -> (Vec<u8>, Report) {
     let mut compiler = Compiler::default();
     // Names to be ignored hold for every set, whatever the order.
     let (first, then): (Vec<_>, Vec<_>) =
         sources.iter().partition(|source| source.set.format() == Format::Ignore);
     for source in first.into_iter().chain(then) {
         compiler.add(source, unwanted);
+    }
+    for rule in rules {
+        compiler.add_rule(rule);
     }
     compiler.finish()
 }
@@ -183,31 +227,49 @@ impl Compiler {
         Ok(self.builder.add_hash(role, signature)?)
     }
 
+    fn add_rule(&mut self, rule: &Rule) {
+        if self.ignores(&rule.name, b"") {
+            self.report.ignored = self.report.ignored.saturating_add(1);
+            return;
+        }
+        let name = reported(Maker::Other, &rule.name);
+        if let Err(error) = fits(&name) {
+            self.report.tell([BadLine { file: Arc::clone(&rule.file), line: rule.line, error }]);
+            return;
+        }
+        let noticed = self.bodies.add_rule(name.into_owned(), rule);
+        let counts = &mut self.report.rules;
+        let count = match noticed {
+            Some(Noticed::Anchor) => &mut counts.by_content,
+            Some(Noticed::Head) => &mut counts.by_start,
+            Some(Noticed::Never) => &mut counts.always,
+            None => &mut counts.never,
+        };
+        *count = count.saturating_add(1);
+        let taken = self.report.taken.entry(RULES).or_default();
+        *taken = taken.saturating_add(1);
+    }
+
     fn finish(mut self) -> (Vec<u8>, Report) {
         let (unannounced, errors) = self.bodies.finish(&mut self.builder);
         self.report.unannounced = unannounced;
         for error in errors {
-            let error = BadLine { file: "".into(), line: 0, error: error.into() };
-            if self.report.bad.len() < MAX_BAD_LINES {
-                self.report.bad.push(error);
-            } else {
-                self.report.more_bad = self.report.more_bad.saturating_add(1);
-            }
+            self.report.tell([BadLine { file: "".into(), line: 0, error: error.into() }]);
         }
         (self.builder.build(), self.report)
     }
 
     fn refuse(&mut self, source: &Source<'_>, line: u32, error: LineError) {
-        let report = &mut self.report;
         if error.fault() == Fault::NotForThisEngine {
-            report.for_other_engines = report.for_other_engines.saturating_add(1);
-        } else if report.bad.len() < MAX_BAD_LINES {
-            report.bad.push(BadLine { file: source.set.file().into(), line, error });
+            self.report.for_other_engines = self.report.for_other_engines.saturating_add(1);
         } else {
-            report.more_bad = report.more_bad.saturating_add(1);
+            self.report.tell([BadLine { file: source.set.file().into(), line, error }]);
         }
     }
 }
+
+/// What rules are called in reports.
+const RULES: &str = "YARA rules";
 
 /// The name of a signature that is looked for, as its set has it.
 fn reported_name(signature: &Signature) -> Option<&str> {

@@ -10,8 +10,8 @@ use crate::offset::{Offset, Place};
 pub(super) enum Notice {
     /// One of these windows, whichever is chosen. There is one at least.
     Window(Vec<Window>),
-    /// The file begins by one of these.
-    Head(Vec<[u8; 2]>),
+    /// The file begins by one of these, which weighs so much.
+    Head(Vec<[u8; 2]>, u64),
 }
 
 /// Of each body of a sub-signature, one of which must be found.
@@ -19,6 +19,9 @@ pub(super) type Announced = Vec<Notice>;
 
 /// What a head weighs: as much as four bytes that come once in a megabyte.
 const HEAD_WEIGHT: u64 = 1 << 20;
+/// What it weighs for a rule: as much as four bytes that come once in a kilobyte. Whatever is searched for
+/// costs less than running the rule on each file that begins so.
+pub(super) const RULE_HEAD_WEIGHT: u64 = 1 << 30;
 
 impl Notice {
     /// The cheapest notice of a body. Only where it has no rare window is the start of the file looked
@@ -29,16 +32,23 @@ impl Notice {
         let at_start = Offset::At { place: Place::Start(0), max_shift: 0 };
         let heads = if is_rare || offset != at_start { Vec::new() } else { heads(body, case) };
         match (windows.is_empty(), heads.is_empty()) {
-            (_, false) => Some(Self::Head(heads)),
+            (_, false) => Some(Self::Head(heads, HEAD_WEIGHT)),
             (false, true) => Some(Self::Window(windows)),
             (true, true) => None,
+        }
+    }
+
+    pub(super) fn with_head_weight(self, weight: Option<u64>) -> Self {
+        match (self, weight) {
+            (Self::Head(heads, _), Some(weight)) => Self::Head(heads, weight),
+            (other, _) => other,
         }
     }
 
     fn weight(&self) -> u64 {
         match self {
             Self::Window(windows) => windows.first().map_or(u64::MAX, |best| best.weight),
-            Self::Head(_) => HEAD_WEIGHT,
+            Self::Head(_, weight) => *weight,
         }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) struct Needle<'a> {
 enum By<'a> {
     /// The bytes as they are.
     Bytes(Box<Finder<'a>>),
-    /// The first of them, in one of two cases.
-    Letter(u8),
+    /// One of them, in either case: the rarest letter, or a byte that is none.
+    Letter { at: usize, letter: u8 },
 }
 
 impl<'a> Needle<'a> {
@@ -51,7 +51,8 @@ impl<'a> Needle<'a> {
         }
         let (before, bytes, folds) = best.filter(|(_, bytes, _)| !bytes.is_empty())?;
         let by = if folds {
-            By::Letter(*bytes.first()?)
+            let at = (0..bytes.len()).min_by_key(|at| bytes.get(*at).map(commonness))?;
+            By::Letter { at, letter: bytes.get(at)?.to_ascii_lowercase() }
         } else {
             By::Bytes(Box::new(Finder::new(bytes)))
         };
@@ -65,8 +66,26 @@ impl<'a> Needle<'a> {
         let haystack = bytes.get(from..to.min(bytes.len()))?;
         let found = match &self.by {
             By::Bytes(finder) => finder.find(haystack),
-            By::Letter(letter) => memchr::memchr2(*letter, letter.to_ascii_uppercase(), haystack),
+            By::Letter { at, letter } => {
+                let from = haystack.get(*at..)?;
+                memchr::memchr2(*letter, letter.to_ascii_uppercase(), from)
+            }
         };
         span.first.checked_add(found?).filter(|start| *start <= span.last)
     }
 }
+
+/// How common a byte is in texts, in which most of what folds is searched for: letters by their place
+/// in [`LETTERS`], then what else is printed, and zeros as the most common.
+fn commonness(byte: &u8) -> usize {
+    let letter = byte.to_ascii_lowercase();
+    match LETTERS.iter().position(|known| *known == letter) {
+        Some(place) => LETTERS.len().saturating_sub(place).saturating_add(2),
+        None if *byte == 0 => usize::MAX,
+        None if matches!(byte, b' ' | b'\n' | b'.' | b'/' | b'-' | b'_' | b'"') => LETTERS.len(),
+        None => 2,
+    }
+}
+
+/// From the most common to the rarest.
+const LETTERS: &[u8; 26] = b"etaoinsrhldcumfpgwybvkxjqz";

@@ -99,9 +99,10 @@ impl Bodies {
             bodies.push(encoded);
         }
         let conditions = encode::conditions(&signature.description);
-        let logic = encode::logic(&signature.logic);
-        let (code, places) = SignatureCode::logical(conditions.as_bytes(), &logic, &codes);
         let announced: Vec<_> = subsignatures.iter().map(announced).collect();
+        let logic = trigger::cheapest_first(&signature.logic, subsignatures, &announced);
+        let logic = encode::logic(&logic);
+        let (code, places) = SignatureCode::logical(conditions.as_bytes(), &logic, &codes);
         let chosen = trigger::of(&signature.logic, subsignatures, &announced);
         let mut trigger = Vec::new();
         for (index, (notices, (bodies, place))) in
@@ -109,7 +110,8 @@ impl Bodies {
         {
             let is_chosen = |bits: u64| bits.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
             if chosen.is_some_and(|chosen| is_chosen(chosen.subsignatures)) {
-                let all = notices.unwrap_or_default().into_iter().zip(bodies);
+                let notices = notices.map(|announced| announced.notices).unwrap_or_default();
+                let all = notices.into_iter().zip(bodies);
                 trigger.extend(all.map(|(notice, (parts, body))| {
                     Announcement::new(notice, &parts, place.saturating_add(body))
                 }));
@@ -179,8 +181,7 @@ fn announced(subsignature: &Subsignature) -> Option<Announced> {
     let Subsignature::Content(content) = subsignature else {
         return None;
     };
-    let notices = content.bodies.iter().map(|body| Notice::of(body, content.case, content.offset));
-    notices.collect()
+    Announced::of(content)
 }
 
 impl Announcement {

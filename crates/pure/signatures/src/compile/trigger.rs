@@ -2,7 +2,7 @@
 
 use super::window::{RARE, Window, heads, windows};
 use crate::body::Body;
-use crate::logical::{Case, Comparison, Logic, Operator, Relation, Subsignature};
+use crate::logical::{Case, Comparison, Content, Logic, Operator, Relation, Subsignature};
 use crate::offset::{Offset, Place};
 
 /// What announces a body: it is in no file where none of this is.
@@ -14,11 +14,42 @@ pub(super) enum Notice {
     Head(Vec<[u8; 2]>),
 }
 
-/// Of each body of a sub-signature, one of which must be found.
-pub(super) type Announced = Vec<Notice>;
+/// What announces the bodies of a sub-signature, one of which must be found.
+#[derive(Clone, Debug)]
+pub(super) struct Announced {
+    pub(super) notices: Vec<Notice>,
+    /// How often one is expected in 2^40 bytes of clean files.
+    weight: u64,
+}
 
-/// What a head weighs: as much as four bytes that come once in a megabyte.
-const HEAD_WEIGHT: u64 = 1 << 20;
+/// What the start of a file weighs: as much as four bytes that come once in a megabyte.
+const START_WEIGHT: u64 = 1 << 20;
+/// What it weighs where many clean files begin so, however rare that is elsewhere: as much as four bytes
+/// that come once in 32 KB.
+const COMMON_START_WEIGHT: u64 = 1 << 25;
+/// By what programs, archives, documents, scripts and pages begin.
+const COMMON_STARTS: &[&[u8; 2]] = &[
+    b"MZ",
+    b"\x7fE",
+    b"PK",
+    b"\x1f\x8b",
+    b"\xd0\xcf",
+    b"%P",
+    b"{\\",
+    b"#!",
+    b"<?",
+    b"<!",
+    b"<h",
+    b"<H",
+    b"GI",
+    b"\x89P",
+    b"\xff\xd8",
+    b"FW",
+    b"CW",
+    b"BM",
+    b"ID",
+    b"RI",
+];
 
 impl Notice {
     /// The cheapest notice of a body. Only where it has no rare window is the start of the file looked
@@ -38,8 +69,24 @@ impl Notice {
     fn weight(&self) -> u64 {
         match self {
             Self::Window(windows) => windows.first().map_or(u64::MAX, |best| best.weight),
-            Self::Head(_) => HEAD_WEIGHT,
+            Self::Head(_) => START_WEIGHT,
         }
+    }
+}
+
+impl Announced {
+    /// `None` where one of the bodies cannot be noticed.
+    pub(super) fn of(content: &Content) -> Option<Self> {
+        let Content { bodies, case, offset } = content;
+        let notices: Option<Vec<_>> =
+            bodies.iter().map(|body| Notice::of(body, *case, *offset)).collect();
+        let notices = notices?;
+        let weight = notices.iter().map(Notice::weight).fold(0, u64::saturating_add);
+        let is_at_start = matches!(offset, Offset::At { place: Place::Start(0), .. });
+        let starts = bodies.iter().filter(|_| is_at_start).flat_map(|body| heads(body, *case));
+        let is_common = |start: [u8; 2]| COMMON_STARTS.contains(&&start);
+        let least = if starts.into_iter().any(is_common) { COMMON_START_WEIGHT } else { 0 };
+        Some(Self { notices, weight: weight.max(least) })
     }
 }
 
@@ -92,6 +139,64 @@ pub(super) fn of(
     }
 }
 
+/// The same expression, of both that must hold the cheaper first: what does not hold there ends the
+/// evaluation.
+pub(super) fn cheapest_first(
+    logic: &Logic,
+    subsignatures: &[Subsignature],
+    announced: &[Option<Announced>],
+) -> Logic {
+    match logic {
+        Logic::Subsignature { .. } => logic.clone(),
+        Logic::Pair { operator, left, right, test } => {
+            let cost = |side| cost(side, subsignatures, announced);
+            let sides = match operator {
+                Operator::And if cost(right) < cost(left) => [right, left],
+                _ => [left, right],
+            };
+            let [left, right] =
+                sides.map(|side| Box::new(cheapest_first(side, subsignatures, announced)));
+            Logic::Pair { operator: *operator, left, right, test: *test }
+        }
+    }
+}
+
+/// What it takes to say that an expression does not hold, and how seldom that has to go on.
+fn cost(
+    logic: &Logic,
+    subsignatures: &[Subsignature],
+    announced: &[Option<Announced>],
+) -> (Effort, u64) {
+    let weight = of(logic, subsignatures, announced).map_or(u64::MAX, |trigger| trigger.weight);
+    (effort(logic, subsignatures), weight)
+}
+
+fn effort(logic: &Logic, subsignatures: &[Subsignature]) -> Effort {
+    match logic {
+        Logic::Pair { operator: Operator::And, left, right, test: None } => {
+            effort(left, subsignatures).min(effort(right, subsignatures))
+        }
+        Logic::Pair { left, right, .. } => {
+            effort(left, subsignatures).max(effort(right, subsignatures))
+        }
+        Logic::Subsignature { index, .. } => match subsignatures.get(usize::from(*index)) {
+            Some(Subsignature::Content(content)) if content.offset != Offset::Any => Effort::Look,
+            Some(Subsignature::Content(_)) => Effort::Search,
+            _ => Effort::Derive,
+        },
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// One place is looked at.
+    Look,
+    /// The file is searched.
+    Search,
+    /// Other sub-signatures come first, and then an expression.
+    Derive,
+}
+
 /// The expressions that an alternative is one of. Whether each is a sub-signature alone.
 fn leaves<'l>(logic: &'l Logic, all: &mut Vec<&'l Logic>) -> bool {
     match logic {
@@ -140,8 +245,7 @@ fn of_subsignature(
 ) -> Option<Trigger> {
     match subsignatures.get(usize::from(index))? {
         Subsignature::Content(_) => {
-            let bodies = announced.get(usize::from(index))?.as_ref()?;
-            let weight = bodies.iter().map(Notice::weight).fold(0, u64::saturating_add);
+            let weight = announced.get(usize::from(index))?.as_ref()?.weight;
             Some(Trigger { subsignatures: 1_u64.checked_shl(index.into())?, weight })
         }
         Subsignature::Regex(regex) => of(&regex.trigger, subsignatures, announced),
@@ -186,10 +290,7 @@ mod tests {
             panic!("{logic}");
         };
         let announced = read.subsignatures.iter().map(|of| match of {
-            Subsignature::Content(content) => {
-                let notices = content.bodies.iter();
-                notices.map(|body| Notice::of(body, content.case, content.offset)).collect()
-            }
+            Subsignature::Content(content) => Announced::of(content),
             _ => None,
         });
         let announced: Vec<_> = announced.collect();

@@ -58,6 +58,11 @@ pub(super) const FOLDERS: &[Folder] = &[
         reason: "Keeps compiled databases on disk.",
     },
     Folder {
+        path: "crates/edge/dispose",
+        may: &[Act::Write, Act::Read],
+        reason: "Removes, moves and copies files that were found, by their descriptors.",
+    },
+    Folder {
         path: "crates/edge/fakenet",
         may: &[
             Act::Dial,

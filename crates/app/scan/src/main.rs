@@ -9,6 +9,7 @@
 mod build;
 mod choice;
 mod database;
+mod disposal;
 mod escape;
 mod info;
 mod options;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 use watchglass_channel::{Setup, Switch};
 use watchglass_engine::Limits;
-use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Policy, Recursion};
+use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Places, Policy, Recursion};
 
 use crate::choice::{Chosen, Pattern};
 use crate::database::UseCache;
@@ -38,10 +38,26 @@ pub(crate) struct Options {
     pub(crate) cache: UseCache,
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
-    pub(crate) json: bool,
+    pub(crate) form: Form,
     pub(crate) progress: bool,
     pub(crate) heuristics_only: bool,
     pub(crate) require_jail: bool,
+    pub(crate) disposal: Option<Disposal>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+}
+
+/// What becomes of files in which something was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Disposal {
+    Remove,
+    Move(Vec<u8>),
+    Copy(Vec<u8>),
 }
 
 pub(crate) const HELP: &str = "\
@@ -86,6 +102,15 @@ How they are scanned:
   -j, --jobs N             workers (default: one for each core)
       --require-jail       an error if a wall of the jail is missing on this machine
 
+What becomes of files in which something was found:
+      --remove             their names are removed, of each the one that was scanned
+      --move DIR           they are moved to DIR, which must be there; a name that is taken gets `.001`
+                           behind it. To another filesystem they are copied and then removed
+      --copy DIR           copies are put there, which nobody else can read and nobody run
+                           Only the file that was scanned is touched, whoever renames meanwhile, and
+                           never one that a symbolic link led to. What could not be done is told, and
+                           the exit code is 2. A scan without these tells which files it would be
+
 Output:
   -i, --infected           tell only files in which something was found
       --no-summary
@@ -98,7 +123,8 @@ for a file of which a part was not looked at.
 
 Exit codes: 0 nothing found, 1 something found, 2 an error, or no database, 130 interrupted
 
-Example: watchglass scan -r -i /home";
+Examples: watchglass scan -r -i /home
+          watchglass scan -r --move=/var/quarantine /srv/uploads";
 
 /// Reads the command line.
 ///
@@ -168,10 +194,11 @@ impl Options {
             cache: UseCache::Yes,
             infected_only: false,
             summary: true,
-            json: false,
+            form: Form::Text,
             progress: true,
             heuristics_only: false,
             require_jail: false,
+            disposal: None,
         }
     }
 
@@ -205,7 +232,7 @@ impl Options {
             "-0" | "--null" => self.separator = 0,
             "--no-progress" => self.progress = false,
             "--no-summary" => self.summary = false,
-            "--json" => self.json = true,
+            "--json" => self.form = Form::Json,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
             "--no-cache" => self.cache = UseCache::No,
             "--heuristics-only" => self.heuristics_only = true,
@@ -253,6 +280,16 @@ impl Options {
             }
             "--follow-dir-symlinks" => self.policy.folder_links = links(arguments)?,
             "--follow-file-symlinks" => self.policy.file_links = links(arguments)?,
+            "--remove" if yes(name, arguments)? => self.dispose(Disposal::Remove)?,
+            "--remove" => {}
+            "--move" => {
+                let folder = arguments.value()?.into_vec();
+                self.dispose(Disposal::Move(folder))?;
+            }
+            "--copy" => {
+                let folder = arguments.value()?.into_vec();
+                self.dispose(Disposal::Copy(folder))?;
+            }
             "--cross-fs" => {
                 self.policy.cross = if yes(name, arguments)? {
                     CrossFilesystems::Yes
@@ -270,6 +307,14 @@ impl Options {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn dispose(&mut self, how: Disposal) -> Result<(), Box<dyn Error>> {
+        if self.disposal.replace(how).is_some() {
+            return Err("one of --remove, --move and --copy, once; see --help".into());
+        }
+        self.policy.places = Places::Keep;
+        Ok(())
     }
 }
 

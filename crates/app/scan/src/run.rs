@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use watchglass_channel::{Hello, Job, Outcome};
 use watchglass_database::Database;
+use watchglass_dispose::Done;
 use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
 
 use crate::database::{self, Loaded};
+use crate::disposal::Disposer;
 use crate::options::Options;
 use crate::output::Output;
 use crate::worker::{Ended, Worker};
@@ -27,7 +29,13 @@ pub(crate) enum Event {
     /// A worker is ready.
     Hello(Hello),
     /// A file was looked into, as far as it was.
-    Looked { path: Vec<u8>, size: u64, outcome: Result<Outcome, Ended> },
+    Looked {
+        path: Vec<u8>,
+        size: u64,
+        outcome: Result<Outcome, Ended>,
+        /// What became of the file, if something was to become of it.
+        disposed: Option<Disposed>,
+    },
     /// A file without content.
     Empty { path: Vec<u8> },
     /// Something that is not looked into.
@@ -37,6 +45,9 @@ pub(crate) enum Event {
     /// The scan cannot go on.
     Fatal(String),
 }
+
+/// What became of a found file, or why nothing did.
+pub(crate) type Disposed = Result<Done, Box<dyn Error + Send + Sync>>;
 
 /// Scans what the options say.
 ///
@@ -59,9 +70,11 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let disposer = options.disposal.as_ref().map(Disposer::new).transpose()?;
     let mut output = Output::new(options, opened.as_ref());
-    output.begin(loaded.as_ref());
-    let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop };
+    output.begin(loaded.as_ref().map_or(&[], |loaded| &loaded.warnings));
+    let (loaded, disposer) = (loaded.as_ref(), disposer.as_ref());
+    let run = Run { options, loaded, program: &program, stop: &stop, disposer };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
     Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
@@ -72,6 +85,7 @@ struct Run<'r> {
     loaded: Option<&'r Loaded>,
     program: &'r Path,
     stop: &'r AtomicBool,
+    disposer: Option<&'r Disposer>,
 }
 
 impl Run<'_> {
@@ -173,7 +187,10 @@ impl Run<'_> {
                 }
             }
             let why = outcome.as_ref().err().map(ToString::to_string);
-            let _ = events.send(Event::Looked { path: file.path, size: file.size, outcome });
+            let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
+            let disposed = self.disposer.filter(|_| found).map(|disposer| disposer.dispose(&file));
+            let Regular { path, size, .. } = file;
+            let _ = events.send(Event::Looked { path, size, outcome, disposed });
             if ended >= MAX_ENDS {
                 let why = why.unwrap_or_default();
                 let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");

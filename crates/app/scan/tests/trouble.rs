@@ -3,64 +3,20 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{command, has_worker, lines, program, scan, test_file};
-
-/// A scan that is told its paths one by one.
-struct Running {
-    child: Child,
-    paths: Option<ChildStdin>,
-    told: BufReader<ChildStdout>,
-    folder: tempfile::TempDir,
-}
-
-impl Running {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = command("scan");
-        command.args(["--heuristics-only", "--jobs=1", "-f", "-"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (paths, told) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, paths, told, folder }
-    }
-
-    /// The line about a file of this name.
-    fn tell(&mut self, name: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, "nothing").unwrap();
-        writeln!(self.paths.as_mut().unwrap(), "{}", path.display()).unwrap();
-        let mut line = String::new();
-        while !line.contains(name) {
-            line.clear();
-            assert_ne!(self.told.read_line(&mut line).unwrap(), 0, "it ended");
-        }
-        line.split_once(": ").unwrap().1.trim_end().to_owned()
-    }
-
-    fn worker(&self) -> i32 {
-        let all = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let children =
-            all.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
-        children.collect::<String>().trim().parse().unwrap()
-    }
-
-    fn signal(process: i32, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-}
+use support::{Running, has_worker, is_root, lines, program, scan, test_file};
 
 #[test]
 fn a_worker_that_is_killed_costs_one_file() {
     if !has_worker() {
         return;
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = running.worker();
     Running::signal(worker, "KILL");
@@ -78,7 +34,7 @@ fn the_worker_of_a_scan_is_held() {
     if !has_worker() || !is_root() {
         return support::skip("held", "only root looks into a process that is not dumpable");
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = format!("/proc/{}", running.worker());
     let status = std::fs::read_to_string(format!("{worker}/status")).unwrap();
@@ -109,7 +65,7 @@ fn an_interrupt_ends_the_scan_and_its_workers_though_more_paths_may_come() {
     if !has_worker() {
         return;
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = running.worker();
     let began = Instant::now();
@@ -236,9 +192,4 @@ fn what_is_left_out_is_told() {
     check("--exclude-dir=/sub/", ["a.log: OK", "b.txt: OK", "sub: Excluded"]);
     check("--exclude-glob=*.txt", ["a.log: OK", "b.txt: Excluded", "sub/c.txt: Excluded"]);
     check("--exclude-glob=sub", ["a.log: OK", "b.txt: OK", "sub: Excluded"]);
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
 }

@@ -3,8 +3,9 @@
 #![expect(clippy::print_stderr, reason = "a test says when it cannot run")]
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 /// Programs of ours lie beside each other.
 pub(crate) fn program(name: &str) -> PathBuf {
@@ -47,4 +48,62 @@ pub(crate) fn lines(output: &Output) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
     lines
+}
+
+pub(crate) fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+/// A scan that is told its paths one by one.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) paths: Option<ChildStdin>,
+    pub(crate) told: BufReader<ChildStdout>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Running {
+    pub(crate) fn start(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command("scan");
+        command.args(["--heuristics-only", "--jobs=1", "-f", "-"]).args(more);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (paths, told) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, paths, told, folder }
+    }
+
+    /// The line about a file of this name.
+    pub(crate) fn tell(&mut self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, "nothing").unwrap();
+        self.name(&path);
+        self.line_about(name)
+    }
+
+    pub(crate) fn name(&mut self, path: &Path) {
+        writeln!(self.paths.as_mut().unwrap(), "{}", path.display()).unwrap();
+    }
+
+    /// What the next line says that has `name` in it.
+    pub(crate) fn line_about(&mut self, name: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(name) {
+            line.clear();
+            assert_ne!(self.told.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        line.split_once(": ").unwrap().1.trim_end().to_owned()
+    }
+
+    pub(crate) fn worker(&self) -> i32 {
+        let all = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children =
+            all.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
+        children.collect::<String>().trim().parse().unwrap()
+    }
+
+    pub(crate) fn signal(process: i32, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
 }

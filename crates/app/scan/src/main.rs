@@ -15,6 +15,7 @@ mod info;
 mod options;
 mod output;
 mod progress;
+mod queue;
 mod run;
 mod sources;
 mod worker;

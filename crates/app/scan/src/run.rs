@@ -1,14 +1,15 @@
 //! A scan from its first path to its summary.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use watchglass_channel::{Hello, Job, Outcome};
@@ -21,6 +22,7 @@ use crate::database::{self, Loaded};
 use crate::disposal::Disposer;
 use crate::options::Options;
 use crate::output::Output;
+use crate::queue::Queue;
 use crate::worker::{Ended, Worker};
 
 /// What the threads tell the one that prints.
@@ -92,14 +94,16 @@ impl Run<'_> {
     /// One thread walks, one for each worker hands files over, this one prints.
     fn go(&self, list: Option<Box<dyn BufRead + Send>>, output: &mut Output<'_>) {
         let (events, told) = channel_of_events();
-        let (files, waiting) = sync_channel::<Regular>(OPEN_FILES);
-        let waiting = Mutex::new(waiting);
+        let files = &Queue::of(OPEN_FILES);
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs {
-                let (events, waiting) = (events.clone(), &waiting);
-                scope.spawn(move || self.serve(waiting, &events));
+                let events = events.clone();
+                scope.spawn(move || self.serve(files, &events));
             }
-            scope.spawn(move || self.walk(list, &files, &events));
+            scope.spawn(move || {
+                self.walk(list, files, &events);
+                files.close();
+            });
             self.print(&told, output);
         });
     }
@@ -109,11 +113,15 @@ impl Run<'_> {
         loop {
             match told.recv_timeout(TICK) {
                 Ok(event) => {
-                    let fatal = matches!(event, Event::Fatal(_));
-                    if output.tell(event).is_err() || fatal {
-                        // The reader has gone, or nothing can be done any more.
-                        self.stop.store(true, Ordering::Relaxed);
+                    for event in std::iter::once(event).chain(told.try_iter()) {
+                        let fatal = matches!(event, Event::Fatal(_));
+                        if output.tell(event).is_err() || fatal {
+                            // The reader has gone, or nothing can be done any more.
+                            self.stop.store(true, Ordering::Relaxed);
+                        }
                     }
+                    // Who tells does not have to wake this thread for each file.
+                    std::thread::sleep(GATHERING);
                 }
                 Err(RecvTimeoutError::Timeout) => output.tick(),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -130,7 +138,7 @@ impl Run<'_> {
     fn walk(
         &self,
         list: Option<Box<dyn BufRead + Send>>,
-        files: &SyncSender<Regular>,
+        files: &Queue<Regular>,
         events: &SyncSender<Event>,
     ) {
         let separator = self.options.separator;
@@ -154,7 +162,7 @@ impl Run<'_> {
                 Item::File(file) if file.size == 0 => {
                     events.send(Event::Empty { path: file.path }).is_ok()
                 }
-                Item::File(file) => files.send(file).is_ok(),
+                Item::File(file) => files.push(file),
                 Item::PassedOver { path, why } => {
                     events.send(Event::PassedOver { path, why }).is_ok()
                 }
@@ -167,65 +175,106 @@ impl Run<'_> {
     }
 
     /// Hands files to one worker, and starts another when it ends.
-    fn serve(&self, files: &Mutex<Receiver<Regular>>, events: &SyncSender<Event>) {
-        let (mut worker, mut number, mut ended) = (None, 0_u64, 0_u32);
-        loop {
-            // The lock is held while waiting: the others wait for the same files.
-            let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(file) = next else { return };
-            if self.stop.load(Ordering::Relaxed) {
-                continue; // so that the walk does not wait for a full channel
-            }
-            number = number.saturating_add(1);
-            let outcome = self.look(&mut worker, number, &file.file, events);
-            match &outcome {
-                Ok(_) => ended = 0,
-                Err(Ended::Interrupted) => {}
-                Err(_) => {
-                    worker = None;
-                    ended = ended.saturating_add(1);
-                }
-            }
-            let why = outcome.as_ref().err().map(ToString::to_string);
-            let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
-            let disposed = self.disposer.filter(|_| found).map(|disposer| disposer.dispose(&file));
-            let Regular { path, size, .. } = file;
-            let _ = events.send(Event::Looked { path, size, outcome, disposed });
-            if ended >= MAX_ENDS {
-                let why = why.unwrap_or_default();
+    fn serve(&self, files: &Queue<Regular>, events: &SyncSender<Event>) {
+        let mut hand = Hand::default();
+        while !self.stop.load(Ordering::Relaxed) && hand.fill(files) {
+            let outcome = self.answer(&mut hand, events);
+            if let Err(why) = &outcome
+                && !matches!(why, Ended::Interrupted)
+                && hand.lost_a_worker() >= MAX_ENDS
+            {
                 let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");
                 let _ = events.send(Event::Fatal(says));
                 self.stop.store(true, Ordering::Relaxed);
             }
+            let Some(Errand { file, .. }) = hand.errands.pop_front() else { return };
+            let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
+            let disposed = self.disposer.filter(|_| found).map(|disposer| disposer.dispose(&file));
+            let Regular { path, size, .. } = file;
+            let _ = events.send(Event::Looked { path, size, outcome, disposed });
+        }
+        // Nobody is left to take what waits.
+        if self.stop.load(Ordering::Relaxed) {
+            files.close();
         }
     }
 
-    fn look(
-        &self,
-        worker: &mut Option<Worker>,
-        number: u64,
-        file: &File,
-        events: &SyncSender<Event>,
-    ) -> Result<Outcome, Ended> {
+    /// What the worker says of the first errand. It has been told of those behind, so that it need not
+    /// wait for the next.
+    fn answer(&self, hand: &mut Hand, events: &SyncSender<Event>) -> Result<Outcome, Ended> {
         let stop = || self.stop.load(Ordering::Relaxed);
-        let running = match worker {
-            Some(running) => running,
-            None => {
-                let database = self.loaded.map(|loaded| loaded.file.as_fd());
-                let started = Worker::start(self.program, self.options.setup, database, &stop)?;
-                let hello = started.hello.clone();
-                if self.options.require_jail && !hello.missing.is_empty() {
-                    let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
-                    let says = format!("this machine has no {} for the jail", missing.join(", "));
-                    let _ = events.send(Event::Fatal(says));
-                    self.stop.store(true, Ordering::Relaxed);
-                    return Err(Ended::Interrupted);
-                }
-                let _ = events.send(Event::Hello(hello));
-                worker.insert(started)
-            }
+        let worker = match &mut hand.worker {
+            Some(worker) => worker,
+            None => hand.worker.insert(self.start(events)?),
         };
-        running.look(Job { number, milliseconds: self.options.max_scan_time }, file, &stop)
+        let milliseconds = self.options.max_scan_time;
+        for Errand { number, file } in hand.errands.iter().skip(hand.handed) {
+            match worker.hand(Job { number: *number, milliseconds }, &file.file) {
+                Ok(()) => hand.handed = hand.handed.saturating_add(1),
+                // It has ended, and its last answers may wait.
+                Err(ended) if hand.handed == 0 => return Err(ended),
+                Err(_) => break,
+            }
+        }
+        let number = hand.errands.front().map_or(0, |errand| errand.number);
+        let outcome = worker.answer(Job { number, milliseconds }, &stop)?;
+        (hand.handed, hand.ended) = (hand.handed.saturating_sub(1), 0);
+        Ok(outcome)
+    }
+
+    fn start(&self, events: &SyncSender<Event>) -> Result<Worker, Ended> {
+        let stop = || self.stop.load(Ordering::Relaxed);
+        let database = self.loaded.map(|loaded| loaded.file.as_fd());
+        let started = Worker::start(self.program, self.options.setup, database, &stop)?;
+        let hello = started.hello.clone();
+        if self.options.require_jail && !hello.missing.is_empty() {
+            let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
+            let says = format!("this machine has no {} for the jail", missing.join(", "));
+            let _ = events.send(Event::Fatal(says));
+            self.stop.store(true, Ordering::Relaxed);
+            return Err(Ended::Interrupted);
+        }
+        let _ = events.send(Event::Hello(hello));
+        Ok(started)
+    }
+}
+
+/// A worker and the files that it is to look into, in their order.
+#[derive(Debug, Default)]
+struct Hand {
+    worker: Option<Worker>,
+    errands: VecDeque<Errand>,
+    /// How many of them the worker knows.
+    handed: usize,
+    /// Errands that were ever taken.
+    number: u64,
+    /// Workers that ended since the last answer.
+    ended: u32,
+}
+
+#[derive(Debug)]
+struct Errand {
+    number: u64,
+    file: Regular,
+}
+
+impl Hand {
+    /// Takes errands, waiting only for the first; `false` when there are none any more.
+    fn fill(&mut self, files: &Queue<Regular>) -> bool {
+        while self.errands.len() < AHEAD {
+            let next = if self.errands.is_empty() { files.pop() } else { files.try_pop() };
+            let Some(file) = next else { break };
+            self.number = self.number.saturating_add(1);
+            self.errands.push_back(Errand { number: self.number, file });
+        }
+        !self.errands.is_empty()
+    }
+
+    /// The first errand cost its worker. How many it was without an answer between.
+    fn lost_a_worker(&mut self) -> u32 {
+        (self.worker, self.handed) = (None, 0);
+        self.ended = self.ended.saturating_add(1);
+        self.ended
     }
 }
 
@@ -250,10 +299,14 @@ fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// Files that are open and wait for a worker.
-const OPEN_FILES: usize = 16;
+const OPEN_FILES: usize = 32;
+/// Files of which a worker is told while it looks into the first.
+const AHEAD: usize = 3;
 /// Workers that may end one after another: one file costs one, three are a defect.
 const MAX_ENDS: u32 = 3;
 /// How often the printing thread looks whether the person wants an end.
 const TICK: Duration = Duration::from_millis(200);
+/// How long what is told may wait for more, as nobody can see.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How long threads have to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(1);

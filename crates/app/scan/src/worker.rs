@@ -65,14 +65,13 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Lets it look into a file.
-    pub(crate) fn look(
-        &mut self,
-        job: Job,
-        file: &File,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Outcome, Ended> {
-        self.send(&FromOpener::Job(job), Some(file.as_fd()))?;
+    /// Tells it of a file that it is to look into, after those that it was told of before.
+    pub(crate) fn hand(&mut self, job: Job, file: &File) -> Result<(), Ended> {
+        self.send(&FromOpener::Job(job), Some(file.as_fd()))
+    }
+
+    /// Waits for what it says of the first job that it has not answered.
+    pub(crate) fn answer(&mut self, job: Job, stop: &dyn Fn() -> bool) -> Result<Outcome, Ended> {
         let time = Duration::from_millis(job.milliseconds.into()).saturating_add(GRACE);
         match self.receive(time, stop)? {
             FromWorker::Outcome(outcome) if outcome.number == job.number => Ok(outcome),

@@ -27,6 +27,44 @@ fn a_worker_that_is_killed_costs_one_file() {
     assert_eq!(running.child.wait().unwrap().code(), Some(2));
 }
 
+#[test]
+fn files_that_a_killed_worker_was_told_of_go_to_the_next() {
+    if !has_worker() {
+        return;
+    }
+    let mut running = Running::start(&[]);
+    assert_eq!(running.tell("first"), "OK");
+    let worker = running.worker();
+    Running::signal(worker, "STOP");
+    let names = ["second", "third", "fourth", "fifth", "sixth"];
+    for name in names {
+        let path = running.folder.path().join(name);
+        std::fs::write(&path, "nothing").unwrap();
+        running.name(&path);
+    }
+    // Time enough to be told of them; if it is not, the test says less and still holds.
+    std::thread::sleep(Duration::from_millis(200));
+    Running::signal(worker, "KILL");
+    let told = names.map(|name| running.line_about(name));
+    assert_eq!(told[0], "NOT SCANNED (the worker ended (signal 9))");
+    assert!(told[1..].iter().all(|line| line == "OK"), "{told:?}");
+}
+
+#[test]
+fn a_scan_that_is_killed_takes_its_workers_with_it() {
+    if !has_worker() {
+        return;
+    }
+    let mut running = Running::start(&[]);
+    assert_eq!(running.tell("first"), "OK");
+    let worker = running.worker();
+    // It cannot notice by itself.
+    Running::signal(worker, "STOP");
+    Running::signal(i32::try_from(running.child.id()).unwrap(), "KILL");
+    assert_eq!(running.child.wait().unwrap().signal(), Some(9));
+    wait_until_gone(worker);
+}
+
 /// What the jail refuses, its own tests show; this shows that a worker of a real scan is in it, with
 /// nothing open but its channel and the streams it was started with.
 #[test]
@@ -76,8 +114,17 @@ fn an_interrupt_ends_the_scan_and_its_workers_though_more_paths_may_come() {
     let mut rest = String::new();
     running.told.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("INTERRUPTED"), "{rest}");
+    wait_until_gone(worker);
+}
+
+/// Gone, or a process that has ended and that nobody has asked after.
+fn wait_until_gone(worker: i32) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while Path::new(&format!("/proc/{worker}")).exists() {
+    let is_there = || {
+        let status = std::fs::read_to_string(format!("/proc/{worker}/status"));
+        status.is_ok_and(|status| !status.contains("State:\tZ"))
+    };
+    while is_there() {
         assert!(Instant::now() < deadline, "its worker is still there");
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -1,6 +1,6 @@
 //! What is inside of an object: members, and what stands in it without being a container's.
 
-use watchglass_formats::{FileType, Place};
+use watchglass_formats::{Facts, FileType, Place};
 use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity, Role};
 
 use crate::containers::{Opening, opening, opening_of};
@@ -89,6 +89,11 @@ impl Scan<'_, '_> {
     }
 
     fn place(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+        // Letters alone, which every larger program has some of, make none.
+        let is_letters = || matches!(Facts::of(layer.kind, layer.bytes), Facts::Unknown);
+        if layer.kind == FileType::MsExe && is_letters() {
+            return Flow::Continue(());
+        }
         let paid = self.budget.admit().and_then(|()| self.budget.work(layer.bytes.len()));
         if let Err(reason) = paid {
             self.refuse(layer, layer.kind, layer.kind, reason);

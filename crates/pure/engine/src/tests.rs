@@ -90,6 +90,27 @@ fn letters_that_look_like_a_magic_number_hide_no_text() {
     }
 }
 
+/// Larger programs hold these letters here and there, and each would be looked at to the file's end.
+#[test]
+fn letters_of_a_program_in_a_program_are_none_without_its_header() {
+    let program = |header: &[u8]| {
+        let mut program = b"MZ".to_vec();
+        program.resize(60, 0);
+        program.extend(64_u32.to_le_bytes());
+        [&program[..], b"PE\0\0", header].concat()
+    };
+    let mut header = [0; 256];
+    // For x86, no section, 224 bytes of what follows, a program; then that it is PE32.
+    (header[0], header[1], header[16], header[18], header[20], header[21]) =
+        (0x4c, 0x01, 224, 2, 0x0b, 0x01);
+    header[2] = 1;
+    for (inner, objects) in [(program(&header), 2), (program(&[]), 1)] {
+        let outer = [program(&header), inner].concat();
+        let (report, _) = scan(&[("a.ndb", "A:1:0:4d5affff\n".to_owned())], all(), &outer);
+        assert_eq!(report.objects, objects);
+    }
+}
+
 #[test]
 fn matching_has_a_bound() {
     let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];

@@ -30,16 +30,12 @@ impl<'a> Needle<'a> {
             let (bytes, folds) = match item {
                 Item::Bytes(bytes) => (bytes, false),
                 Item::Folded(bytes) => (bytes, true),
-                Item::Any(count) => {
-                    before = before.checked_add(usize::try_from(count).ok()?)?;
+                other => {
+                    // What is behind something of several lengths may stand at several distances.
+                    let Some(length) = length(&other) else { break };
+                    before = before.checked_add(length)?;
                     continue;
                 }
-                Item::High(_) | Item::Low(_) => {
-                    before = before.checked_add(1)?;
-                    continue;
-                }
-                // What is behind may stand at several distances.
-                Item::Class(_) | Item::Choice { .. } => break,
             };
             let worth = |bytes: &[u8], folds| if folds { bytes.len() / 4 } else { bytes.len() };
             if best
@@ -72,6 +68,28 @@ impl<'a> Needle<'a> {
             }
         };
         span.first.checked_add(found?).filter(|start| *start <= span.last)
+    }
+}
+
+/// How many bytes an item takes, if always the same.
+fn length(item: &Item<'_>) -> Option<usize> {
+    match item {
+        Item::Bytes(bytes) | Item::Folded(bytes) => Some(bytes.len()),
+        Item::Any(count) => usize::try_from(*count).ok(),
+        Item::High(_) | Item::Low(_) => Some(1),
+        Item::Choice { options, .. } => {
+            let mut lengths = (*options).map(|option| {
+                // Choices in choices are rare, and not worth a way down.
+                let mut items = option;
+                items.try_fold(0_usize, |sum, item| match item {
+                    Item::Choice { .. } => None,
+                    item => sum.checked_add(length(&item)?),
+                })
+            });
+            let first = lengths.next()??;
+            lengths.all(|length| length == Some(first)).then_some(first)
+        }
+        Item::Class(_) => None,
     }
 }
 

@@ -148,7 +148,13 @@ impl Magic {
         let from = if kind == FileType::TextAscii { FileType::Any } else { kind };
         let programs = matches!(kind, FileType::MsExe | FileType::Zip | FileType::MsOle2);
         let boot = partition::boot_record(file.get(..HEAD).unwrap_or(file), file.len());
-        self.each_match(file, from, |offset, to| {
+        let is_of_use = |to| match kind {
+            FileType::TextAscii => true,
+            // Pages hide in comments of GIF.
+            FileType::Gif => to != FileType::Mail,
+            _ => !matches!(to, FileType::Html | FileType::Mail),
+        };
+        self.each_match(file, from, is_of_use, |offset, to| {
             if to == FileType::Ignored {
                 return Wanted::Stop;
             }
@@ -172,12 +178,6 @@ impl Magic {
             Wanted::Same
         });
         refined.places.sort_by_key(|place| place.offset);
-        refined.text = refined.text.filter(|text| match kind {
-            FileType::TextAscii => true,
-            // Pages hide in comments of GIF.
-            FileType::Gif => *text == FileType::Html,
-            _ => false,
-        });
         refined
     }
 
@@ -210,28 +210,35 @@ impl Magic {
     /// [`FileType::Sfx`] on (and programs) the one that stands last.
     fn pattern_type(&self, bytes: &[u8], from: FileType) -> FileType {
         let mut kind = FileType::Any;
-        self.each_match(bytes, from, |_, to| {
-            if to == FileType::Ignored {
-                kind = to;
-                return Wanted::Stop;
-            }
-            if to > kind || to >= FileType::Sfx || to == FileType::MsExe {
-                kind = to;
-            }
-            Wanted::Same
-        });
+        self.each_match(
+            bytes,
+            from,
+            |_| true,
+            |_, to| {
+                if to == FileType::Ignored {
+                    kind = to;
+                    return Wanted::Stop;
+                }
+                if to > kind || to >= FileType::Sfx || to == FileType::MsExe {
+                    kind = to;
+                }
+                Wanted::Same
+            },
+        );
         kind
     }
 
-    /// Calls `found` with the place and the type of each match: those at fixed places first, then
-    /// by place.
+    /// Calls `found` with the place and the type of each match with a type that is of use: those at
+    /// fixed places first, then by place.
     fn each_match(
         &self,
         bytes: &[u8],
         from: FileType,
+        is_of_use: impl Fn(FileType) -> bool,
         mut found: impl FnMut(usize, FileType) -> Wanted,
     ) {
-        let mut memos = vec![(Memo::default(), false); self.rules.len()];
+        let memo = |rule: &Rule| (Memo::default(), !is_of_use(rule.to));
+        let mut memos: Vec<_> = self.rules.iter().map(memo).collect();
         let mut check = |index: usize, place: usize| -> Wanted {
             let (Some(rule), Some((memo, done))) = (self.rules.get(index), memos.get_mut(index))
             else {

@@ -14,6 +14,7 @@ use watchglass_database::{Algorithm, Database, HashRole};
 use watchglass_signatures::{PotentiallyUnwanted, Report};
 use watchglass_sys::mapping::Mapped;
 
+use crate::in_one_line;
 use crate::sources::{Files, Sets, at};
 
 /// A database that workers map as well.
@@ -66,7 +67,7 @@ pub(crate) fn load(
     }
     let mut warnings = Vec::new();
     let cache = match use_cache {
-        UseCache::Yes => open_cache(&mut warnings).zip(files.key(unwanted)),
+        UseCache::Yes => open_cache("compiled signatures", &mut warnings).zip(files.key(unwanted)),
         UseCache::No => None,
     };
     let kept = cache.as_ref().and_then(|(cache, key)| of_cache(cache.get(key)?));
@@ -100,13 +101,15 @@ pub(crate) fn signatures(database: &Database<'_>) -> usize {
 /// 3.38 million signatures, instead of 0.01 s).
 fn compiled(path: &Path) -> Result<Loaded, Box<dyn Error>> {
     let file = File::open(path).map_err(|error| at(path, &error))?;
-    let file = if only_we_write(&file).map_err(|error| at(path, &error))? {
-        file
-    } else {
-        sealed_copy(file).map_err(|error| at(path, &error))?
-    };
+    let ours = only_we_write(&file).map_err(|error| at(path, &error))?;
+    let file = if ours { file } else { sealed_copy(file).map_err(|error| at(path, &error))? };
     let mapped = Mapped::of(&file).map_err(|error| at(path, &error))?;
-    Database::open(mapped.as_ref()).map_err(|error| at(path, &error))?;
+    let database = Database::open(mapped.as_ref()).map_err(|error| at(path, &error))?;
+    if !ours {
+        // Its digest names what it holds, in the cache of verdicts too: somebody else may have
+        // changed the one without the other.
+        database.verify().map_err(|error| at(path, &error))?;
+    }
     Ok(Loaded { file, mapped, warnings: Vec::new() })
 }
 
@@ -176,8 +179,8 @@ fn warning_of_age(newest: SystemTime) -> Option<String> {
     old.then(|| format!("the newest signatures are {days} days old; get new ones with `freshclam`"))
 }
 
-/// The first of `XDG_CACHE_HOME`, `/var/cache` for root, `~/.cache`, that there is.
-fn open_cache(warnings: &mut Vec<String>) -> Option<Cache> {
+/// The folder of all that is kept, or a warning: the first of `XDG_CACHE_HOME`, `/var/cache` for root, `~/.cache`, that there is.
+pub(crate) fn open_cache(what: &str, warnings: &mut Vec<String>) -> Option<Cache> {
     let of = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let root = rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/cache"));
     let home = || of("HOME").map(|home| home.join(".cache"));
@@ -185,7 +188,7 @@ fn open_cache(warnings: &mut Vec<String>) -> Option<Cache> {
     match Cache::open(&folder) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            warnings.push(format!("compiled signatures are not kept: {error}"));
+            warnings.push(format!("{what} are not kept: {}", in_one_line(&error)));
             None
         }
     }

@@ -16,7 +16,9 @@ mod options;
 mod output;
 mod progress;
 mod run;
+mod serve;
 mod sources;
+mod verdicts;
 mod worker;
 
 use std::error::Error;

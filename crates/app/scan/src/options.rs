@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) jobs: usize,
     pub(crate) unwanted: bool,
     pub(crate) cache: UseCache,
+    /// Where verdicts are kept, if not where sets are.
+    pub(crate) verdicts: Option<PathBuf>,
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
     pub(crate) form: Form,
@@ -69,9 +71,12 @@ Databases:
   -d, --database PATH      a signature set, a folder of sets, a .cvd/.cld, or a compiled file; may be
                            given again. Default: /var/lib/clamav
       --heuristics-only    scan without a database
-      --no-cache           compile sets again, and keep nothing; otherwise what was compiled is kept
-                           in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass (root) or
-                           ~/.cache/watchglass, the two last used
+      --no-cache           compile sets again, scan every file, and keep nothing. Otherwise what was
+                           compiled is kept, the two last used, and which contents were clean, two
+                           million of them, in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass
+                           (root) or ~/.cache/watchglass
+      --cache FILE         keep which contents were clean in FILE, and a key in FILE.key. A content is
+                           clean as before only for the same database, program and options
       --detect-pua         signatures of what not everybody minds, too
 
 Which files:
@@ -192,6 +197,7 @@ impl Options {
             jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             unwanted: false,
             cache: UseCache::Yes,
+            verdicts: None,
             infected_only: false,
             summary: true,
             form: Form::Text,
@@ -254,6 +260,7 @@ impl Options {
             "--max-recursion" => self.setup.max_recursion = arguments.value()?.parse()?,
             "--max-scantime" => self.max_scan_time = arguments.value()?.parse()?,
             "--max-dir-recursion" => self.policy.max_depth = arguments.value()?.parse()?,
+            "--cache" => self.verdicts = Some(arguments.value()?.into()),
             "-j" | "--jobs" => {
                 self.jobs = arguments.value()?.parse::<NonZeroUsize>()?.get().min(MAX_JOBS);
             }

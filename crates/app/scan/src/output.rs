@@ -37,6 +37,8 @@ trait Print {
     fn warn(&mut self, says: &str) -> io::Result<()>;
     /// A file was looked into.
     fn looked(&mut self, looked: &Looked<'_>) -> io::Result<()>;
+    /// The content of a file is one that was clean before.
+    fn known(&mut self, path: &[u8], bytes: u64) -> io::Result<()>;
     /// A file cost its worker.
     fn ended(&mut self, path: &[u8], size: u64, reason: &str) -> io::Result<()>;
     /// A file without content.
@@ -75,6 +77,7 @@ struct Summary<'s> {
 #[derive(Debug, Default)]
 struct Counts {
     files: u64,
+    known: u64,
     infected: u64,
     in_part: u64,
     not_scanned: u64,
@@ -119,11 +122,11 @@ impl<'o> Output<'o> {
     /// What is to be known before the first file.
     pub(crate) fn begin(&mut self, warnings: &[String]) {
         // Whoever does not read this will be told by the first file.
-        for warning in warnings {
-            let _ = self.form.warn(warning);
-        }
         if let Some(says) = self.no_database() {
             let _ = self.form.warn(&says);
+        }
+        for warning in warnings {
+            let _ = self.form.warn(warning);
         }
         let _ = self.form.flush();
     }
@@ -136,7 +139,7 @@ impl<'o> Output<'o> {
         self.progress.clear();
         self.event(event)?;
         self.form.flush()?;
-        self.progress.show(self.counts.files, self.counts.read);
+        self.progress.show(self.counts.seen(), self.counts.read);
         Ok(())
     }
 
@@ -161,6 +164,12 @@ impl<'o> Output<'o> {
                 self.counts.not_scanned += 1;
                 self.form.ended(&path, size, &ended.to_string())
             }
+            Event::Known { path, bytes } => {
+                self.counts.known += 1;
+                self.counts.read = self.counts.read.saturating_add(bytes);
+                self.form.known(&path, bytes)
+            }
+            Event::Warning(says) => self.form.warn(&says),
             Event::Empty { path } => {
                 self.counts.empty += 1;
                 self.form.empty(&path)
@@ -178,7 +187,7 @@ impl<'o> Output<'o> {
 
     /// Nothing happened for a while.
     pub(crate) fn tick(&mut self) {
-        self.progress.show(self.counts.files, self.counts.read);
+        self.progress.show(self.counts.seen(), self.counts.read);
     }
 
     /// The summary and the exit code.
@@ -247,6 +256,10 @@ impl Counts {
             u64::from(outcome.not_scanned.iter().any(|one| one.code == Code::Unreadable));
         self.disposed += u64::from(disposed.is_some_and(Result::is_ok));
         self.not_disposed += u64::from(disposed.is_some_and(Result::is_err));
+    }
+
+    fn seen(&self) -> u64 {
+        self.files.saturating_add(self.known)
     }
 }
 

@@ -3,15 +3,15 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{Hello, Job, Outcome};
+use watchglass_cache::Verdicts;
+use watchglass_channel::{Hello, Outcome};
 use watchglass_database::Database;
 use watchglass_dispose::Done;
 use watchglass_signatures::PotentiallyUnwanted;
@@ -21,7 +21,9 @@ use crate::database::{self, Loaded};
 use crate::disposal::Disposer;
 use crate::options::Options;
 use crate::output::Output;
-use crate::worker::{Ended, Worker};
+use crate::serve::Server;
+use crate::verdicts;
+use crate::worker::Ended;
 
 /// What the threads tell the one that prints.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ pub(crate) enum Event {
         /// What became of the file, if something was to become of it.
         disposed: Option<Disposed>,
     },
+    /// The content of a file is one that was clean before.
+    Known { path: Vec<u8>, bytes: u64 },
+    /// Something that the person should know.
+    Warning(String),
     /// A file without content.
     Empty { path: Vec<u8> },
     /// Something that is not looked into.
@@ -71,21 +77,31 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let disposer = options.disposal.as_ref().map(Disposer::new).transpose()?;
+    let mut warnings = loaded.as_ref().map_or_else(Vec::new, |loaded| loaded.warnings.clone());
+    let verdicts = verdicts::open(options, opened.as_ref(), &program, &mut warnings);
     let mut output = Output::new(options, opened.as_ref());
-    output.begin(loaded.as_ref().map_or(&[], |loaded| &loaded.warnings));
-    let (loaded, disposer) = (loaded.as_ref(), disposer.as_ref());
-    let run = Run { options, loaded, program: &program, stop: &stop, disposer };
+    output.begin(&warnings);
+    let run = Run {
+        options,
+        loaded: loaded.as_ref(),
+        program: &program,
+        stop: &stop,
+        disposer: disposer.as_ref(),
+        verdicts: verdicts.as_ref(),
+    };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
     Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
 }
 
-struct Run<'r> {
-    options: &'r Options,
-    loaded: Option<&'r Loaded>,
-    program: &'r Path,
-    stop: &'r AtomicBool,
-    disposer: Option<&'r Disposer>,
+/// What all threads of a scan have in common.
+pub(crate) struct Run<'r> {
+    pub(crate) options: &'r Options,
+    pub(crate) loaded: Option<&'r Loaded>,
+    pub(crate) program: &'r Path,
+    pub(crate) stop: &'r AtomicBool,
+    pub(crate) disposer: Option<&'r Disposer>,
+    pub(crate) verdicts: Option<&'r Verdicts>,
 }
 
 impl Run<'_> {
@@ -97,7 +113,7 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs {
                 let (events, waiting) = (events.clone(), &waiting);
-                scope.spawn(move || self.serve(waiting, &events));
+                scope.spawn(move || Server::new(self, events).serve(waiting));
             }
             scope.spawn(move || self.walk(list, &files, &events));
             self.print(&told, output);
@@ -165,68 +181,6 @@ impl Run<'_> {
             }
         }
     }
-
-    /// Hands files to one worker, and starts another when it ends.
-    fn serve(&self, files: &Mutex<Receiver<Regular>>, events: &SyncSender<Event>) {
-        let (mut worker, mut number, mut ended) = (None, 0_u64, 0_u32);
-        loop {
-            // The lock is held while waiting: the others wait for the same files.
-            let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(file) = next else { return };
-            if self.stop.load(Ordering::Relaxed) {
-                continue; // so that the walk does not wait for a full channel
-            }
-            number = number.saturating_add(1);
-            let outcome = self.look(&mut worker, number, &file.file, events);
-            match &outcome {
-                Ok(_) => ended = 0,
-                Err(Ended::Interrupted) => {}
-                Err(_) => {
-                    worker = None;
-                    ended = ended.saturating_add(1);
-                }
-            }
-            let why = outcome.as_ref().err().map(ToString::to_string);
-            let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
-            let disposed = self.disposer.filter(|_| found).map(|disposer| disposer.dispose(&file));
-            let Regular { path, size, .. } = file;
-            let _ = events.send(Event::Looked { path, size, outcome, disposed });
-            if ended >= MAX_ENDS {
-                let why = why.unwrap_or_default();
-                let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");
-                let _ = events.send(Event::Fatal(says));
-                self.stop.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn look(
-        &self,
-        worker: &mut Option<Worker>,
-        number: u64,
-        file: &File,
-        events: &SyncSender<Event>,
-    ) -> Result<Outcome, Ended> {
-        let stop = || self.stop.load(Ordering::Relaxed);
-        let running = match worker {
-            Some(running) => running,
-            None => {
-                let database = self.loaded.map(|loaded| loaded.file.as_fd());
-                let started = Worker::start(self.program, self.options.setup, database, &stop)?;
-                let hello = started.hello.clone();
-                if self.options.require_jail && !hello.missing.is_empty() {
-                    let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
-                    let says = format!("this machine has no {} for the jail", missing.join(", "));
-                    let _ = events.send(Event::Fatal(says));
-                    self.stop.store(true, Ordering::Relaxed);
-                    return Err(Ended::Interrupted);
-                }
-                let _ = events.send(Event::Hello(hello));
-                worker.insert(started)
-            }
-        };
-        running.look(Job { number, milliseconds: self.options.max_scan_time }, file, &stop)
-    }
 }
 
 /// Bounded, so that a slow reader of the output slows the scan instead of filling memory.
@@ -251,8 +205,6 @@ fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
 
 /// Files that are open and wait for a worker.
 const OPEN_FILES: usize = 16;
-/// Workers that may end one after another: one file costs one, three are a defect.
-const MAX_ENDS: u32 = 3;
 /// How often the printing thread looks whether the person wants an end.
 const TICK: Duration = Duration::from_millis(200);
 /// How long threads have to end by themselves.

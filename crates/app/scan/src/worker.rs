@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Outcome, Setup};
+use watchglass_channel::{
+    ContentDigest, FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Outcome, Setup, Task,
+};
 use watchglass_sys::message_socket::MessageSocket;
 
 /// A running worker, which ends when this is dropped.
@@ -60,7 +62,7 @@ impl Worker {
         worker.send(&FromOpener::Setup(setup), database)?;
         match worker.receive(START_TIME, stop)? {
             FromWorker::Hello(hello) => worker.hello = hello,
-            FromWorker::Outcome(_) => return Err(Ended::Lied("an answer to nothing".to_owned())),
+            _ => return Err(Ended::Lied("an answer to nothing".to_owned())),
         }
         Ok(worker)
     }
@@ -68,16 +70,37 @@ impl Worker {
     /// Lets it look into a file.
     pub(crate) fn look(
         &mut self,
-        job: Job,
+        number: u64,
+        milliseconds: u32,
         file: &File,
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, Ended> {
-        self.send(&FromOpener::Job(job), Some(file.as_fd()))?;
-        let time = Duration::from_millis(job.milliseconds.into()).saturating_add(GRACE);
-        match self.receive(time, stop)? {
-            FromWorker::Outcome(outcome) if outcome.number == job.number => Ok(outcome),
+        let job = Job { number, milliseconds, task: Task::Scan };
+        match self.ask(job, file, stop)? {
+            FromWorker::Outcome(outcome) if outcome.number == number => Ok(outcome),
             _ => Err(Ended::Lied("an answer to another job".to_owned())),
         }
+    }
+
+    /// Lets it hash a file; nothing when it cannot whole.
+    pub(crate) fn digest(
+        &mut self,
+        number: u64,
+        milliseconds: u32,
+        file: &File,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<ContentDigest>, Ended> {
+        let job = Job { number, milliseconds, task: Task::Digest };
+        match self.ask(job, file, stop)? {
+            FromWorker::Digested(digested) if digested.number == number => Ok(digested.content),
+            _ => Err(Ended::Lied("an answer to another job".to_owned())),
+        }
+    }
+
+    fn ask(&mut self, job: Job, file: &File, stop: &dyn Fn() -> bool) -> Result<FromWorker, Ended> {
+        self.send(&FromOpener::Job(job), Some(file.as_fd()))?;
+        let time = Duration::from_millis(job.milliseconds.into()).saturating_add(GRACE);
+        self.receive(time, stop)
     }
 
     fn send(

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::FileType;
+use sha2::{Digest as _, Sha256};
+use watchglass_channel::ContentDigest;
 
 /// What was read of a file.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,39 @@ pub(crate) fn read(file: &File, most: u64, buffer: &mut Vec<u8>) -> io::Result<C
     }
     let changed = buffer.len() < wanted || length(file)? != size;
     Ok(Content { size, changed })
+}
+
+/// SHA-256 of a file of at most `most` bytes, by way of `buffer`. None when it is longer, cannot be
+/// read, or changed meanwhile, or `stop` wants an end.
+pub(crate) fn digest(
+    file: &File,
+    most: u64,
+    buffer: &mut Vec<u8>,
+    stop: &dyn Fn() -> bool,
+) -> Option<ContentDigest> {
+    let size = length(file).ok().filter(|size| *size <= most)?;
+    buffer.resize(CHUNK_BYTES.min(usize::try_from(size).unwrap_or(usize::MAX)).max(1), 0);
+    let (mut sha256, mut bytes) = (Sha256::new(), 0_u64);
+    while bytes < size {
+        let got = match file.read_at(buffer, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            got => got.ok()?,
+        };
+        // Shorter than it was, or longer.
+        let end = bytes.checked_add(u64::try_from(got).ok()?).filter(|end| *end <= size)?;
+        if got == 0 || stop() {
+            return None;
+        }
+        sha256.update(buffer.get(..got)?);
+        bytes = end;
+    }
+    (length(file).ok()? == size).then(|| ContentDigest { sha256: sha256.finalize().into(), bytes })
+}
+
+/// The same of bytes that were read.
+pub(crate) fn digest_of(content: &[u8]) -> ContentDigest {
+    let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    ContentDigest { sha256: Sha256::digest(content).into(), bytes }
 }
 
 /// Through `rustix`, whose `fstat` is the call of that name; that of the standard library is `statx`,

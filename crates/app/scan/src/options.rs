@@ -52,6 +52,7 @@ pub(crate) struct Options {
 pub(crate) enum Form {
     Text,
     Json,
+    Sarif,
 }
 
 /// What becomes of files in which something was found.
@@ -121,6 +122,8 @@ Output:
       --no-summary
       --no-progress        no files/s and MB/s on a terminal
       --json               one JSON object a line (docs/scan-json.md)
+      --sarif              one SARIF 2.1.0 document (docs/scan-sarif.md), such as code scanning services
+                           take: watchglass scan -r --sarif . > scan.sarif
   -h, --help, -V, --version
 
 A line is `PATH: NAME FOUND`, `PATH: OK`, `PATH: Empty file`, or `PATH: NOT SCANNED (MEMBER: REASON)`
@@ -238,7 +241,8 @@ impl Options {
             "-0" | "--null" => self.separator = 0,
             "--no-progress" => self.progress = false,
             "--no-summary" => self.summary = false,
-            "--json" => self.form = Form::Json,
+            "--json" => self.print_as(Form::Json)?,
+            "--sarif" => self.print_as(Form::Sarif)?,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
             "--no-cache" => self.cache = UseCache::No,
             "--heuristics-only" => self.heuristics_only = true,
@@ -314,6 +318,14 @@ impl Options {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn print_as(&mut self, form: Form) -> Result<(), Box<dyn Error>> {
+        if ![Form::Text, form].contains(&self.form) {
+            return Err("one of --json and --sarif; see --help".into());
+        }
+        self.form = form;
+        Ok(())
     }
 
     fn dispose(&mut self, how: Disposal) -> Result<(), Box<dyn Error>> {

@@ -1,6 +1,7 @@
 //! What the person reads.
 
 mod json;
+mod sarif;
 mod text;
 
 use std::io::{self, BufWriter, Stdout, Write};
@@ -72,6 +73,7 @@ struct Summary<'s> {
     fatal: Option<&'s str>,
     interrupted: bool,
     seconds: f64,
+    exit_code: u8,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +108,7 @@ impl<'o> Output<'o> {
         let form: Box<dyn Print + 'o> = match options.form {
             Form::Text => Box::new(text::Text::new(options, out)),
             Form::Json => Box::new(json::Json::new(out)),
+            Form::Sarif => Box::new(sarif::Sarif::new(out)),
         };
         Self {
             options,
@@ -204,6 +207,7 @@ impl<'o> Output<'o> {
             fatal: self.fatal.as_deref(),
             interrupted,
             seconds: self.began.elapsed().as_secs_f64(),
+            exit_code,
         };
         // Nobody may be left who reads it; the exit code says the same.
         let _ = self.form.finish(&summary).and_then(|()| self.form.flush());

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,11 +11,12 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
 use watchglass_cache::{Cache, Kept, Key};
 use watchglass_database::{Algorithm, Database, HashRole};
-use watchglass_signatures::{PotentiallyUnwanted, Report};
+use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_sys::mapping::Mapped;
 
+use crate::compiler::{self, Compiled, Jail, Told};
 use crate::in_one_line;
-use crate::sources::{Files, Sets, at};
+use crate::sources::{Files, at};
 
 /// A database that workers map as well.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub(crate) fn load(
     named: &[PathBuf],
     unwanted: PotentiallyUnwanted,
     use_cache: UseCache,
+    jail: Jail,
 ) -> Result<Option<Loaded>, Box<dyn Error>> {
     if let [only] = named
         && is_compiled(only)?
@@ -73,7 +75,7 @@ pub(crate) fn load(
     let kept = cache.as_ref().and_then(|(cache, key)| of_cache(cache.get(key)?));
     let mut loaded = match kept {
         Some(loaded) => loaded,
-        None => match compile(&files, unwanted, cache.as_ref(), &mut warnings)? {
+        None => match compile(&files, unwanted, jail, cache.as_ref(), &mut warnings)? {
             Some(loaded) => loaded,
             None => return Ok(None),
         },
@@ -128,43 +130,44 @@ fn of_cache(kept: Kept) -> Option<Loaded> {
     Database::open(mapped.as_ref()).ok()?;
     let warnings = notes["warnings"].as_array()?.iter();
     let mut warnings: Vec<String> = warnings.filter_map(Value::as_str).map(str::to_owned).collect();
-    let newest = notes["newest_seconds"].as_u64().map(Duration::from_secs);
-    let newest = newest.and_then(|newest| SystemTime::UNIX_EPOCH.checked_add(newest));
-    warnings.extend(newest.and_then(warning_of_age));
+    warnings.extend(notes["newest_seconds"].as_u64().and_then(warning_of_age));
     Some(Loaded { file: kept.file, mapped, warnings })
 }
 
 fn compile(
     files: &Files,
     unwanted: PotentiallyUnwanted,
+    jail: Jail,
     cache: Option<&(Cache, Key)>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Loaded>, Box<dyn Error>> {
-    let sets = files.read()?;
-    let (bytes, report) = sets.compile(unwanted);
-    let told: Vec<String> =
-        sets.warnings.iter().cloned().chain(warning_of_report(&report)).collect();
+    let Compiled { file, told } = compiler::compile(files, unwanted, jail)?;
+    let mapped = Mapped::of(&file)?;
+    // Whole, once: the compiler has read hostile bytes.
+    Database::open(mapped.as_ref())?.verify()?;
+    let mut lasting = told.warnings.clone();
+    lasting.extend(warning_of_bad(&told));
     if let Some((cache, key)) = cache {
-        match cache.put(key, &bytes, notes(&sets, &told).to_string().as_bytes()) {
+        match cache.put(key, mapped.as_ref(), notes(&told, &lasting).to_string().as_bytes()) {
             Ok(kept) => return Ok(of_cache(kept)),
-            Err(error) => warnings.push(format!("compiled signatures are not kept: {error}")),
+            Err(error) => {
+                let error = in_one_line(&error);
+                warnings.push(format!("compiled signatures are not kept: {error}"));
+            }
         }
     }
-    let file = sealed(&bytes)?;
-    let mapped = Mapped::of(&file)?;
-    let told = told.into_iter().chain(sets.newest.and_then(warning_of_age)).collect();
-    Ok(Some(Loaded { file, mapped, warnings: told }))
+    lasting.extend(told.newest.and_then(warning_of_age));
+    Ok(Some(Loaded { file, mapped, warnings: lasting }))
 }
 
 /// What is told again at each start.
-fn notes(sets: &Sets, warnings: &[String]) -> Value {
-    let newest = sets.newest.and_then(|newest| newest.duration_since(SystemTime::UNIX_EPOCH).ok());
-    json!({ "schema": 1, "warnings": warnings, "newest_seconds": newest.map(|one| one.as_secs()) })
+fn notes(told: &Told, warnings: &[String]) -> Value {
+    json!({ "schema": 1, "warnings": warnings, "newest_seconds": told.newest })
 }
 
-fn warning_of_report(report: &Report) -> Option<String> {
-    let left: u64 = report.not_compiled.values().sum();
-    let bad = u64::try_from(report.bad.len()).unwrap_or(u64::MAX).saturating_add(report.more_bad);
+fn warning_of_bad(told: &Told) -> Option<String> {
+    let left: u64 = told.not_compiled.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let bad = u64::try_from(told.bad.len()).unwrap_or(u64::MAX).saturating_add(told.more_bad);
     (left > 0 || bad > 0).then(|| {
         format!(
             "{left} signatures are of kinds that this version does not know, {bad} lines are bad: they are not looked for; `watchglass database build` lists them"
@@ -172,7 +175,8 @@ fn warning_of_report(report: &Report) -> Option<String> {
     })
 }
 
-fn warning_of_age(newest: SystemTime) -> Option<String> {
+fn warning_of_age(newest_seconds: u64) -> Option<String> {
+    let newest = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(newest_seconds))?;
     let age = SystemTime::now().duration_since(newest).ok()?;
     let days = age.as_secs() / DAY_SECONDS;
     let old = age > OLD;
@@ -194,11 +198,7 @@ pub(crate) fn open_cache(what: &str, warnings: &mut Vec<String>) -> Option<Cache
     }
 }
 
-/// Bytes that nobody changes or cuts short any more, as a file.
-fn sealed(bytes: &[u8]) -> io::Result<File> {
-    seal(|file| file.write_all(bytes))
-}
-
+/// A copy that nobody changes or cuts short any more.
 fn sealed_copy(mut from: File) -> io::Result<File> {
     seal(|file| io::copy(&mut from, file).map(drop))
 }

@@ -8,6 +8,7 @@
 
 mod build;
 mod choice;
+mod compiler;
 mod database;
 mod disposal;
 mod escape;
@@ -42,6 +43,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             options::Act::Scan(options) => run::scan(&options),
         },
         Some("database") => database_command(&mut arguments),
+        Some(compiler::ACT) => compiler::serve().map(|()| ExitCode::SUCCESS),
         // `watchglass` starts this, and starts it right.
         _ => Err("neither `scan` nor `database`".into()),
     }

@@ -17,6 +17,7 @@ use watchglass_dispose::Done;
 use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
 
+use crate::compiler::Jail;
 use crate::database::{self, Loaded};
 use crate::disposal::Disposer;
 use crate::options::Options;
@@ -65,7 +66,8 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let loaded = if options.heuristics_only {
         None
     } else {
-        database::load(&options.databases, unwanted, options.cache)?
+        let jail = if options.require_jail { Jail::Required } else { Jail::AsFarAsThereIs };
+        database::load(&options.databases, unwanted, options.cache, jail)?
     };
     let opened = loaded.as_ref().map(|loaded| Database::open(loaded.mapped.as_ref()));
     let opened = opened.transpose()?;

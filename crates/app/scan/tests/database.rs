@@ -189,3 +189,64 @@ fn a_compiled_file_that_others_may_write_is_copied() {
         assert_eq!(output.unwrap().status.code(), Some(1), "{mode:o}");
     }
 }
+
+/// Sets that take seconds to compile.
+fn many(count: u32) -> String {
+    (0..count).map(|one| format!("{one:032x}:3:Made-{one}\n")).collect()
+}
+
+#[test]
+fn sets_are_compiled_in_a_jail() {
+    let folder = folder_with(&[("a.hdb", &many(200_000))]);
+    let mut command = command("database");
+    let command = command.args(["build", "a.hdb", "-o", "out.wgdb"]).current_dir(folder.path());
+    let mut running = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", running.id());
+    let (mut held, mut others) = (None, 0);
+    while running.try_wait().unwrap().is_none() && held.is_none() {
+        let children = std::fs::read_to_string(&children).unwrap_or_default();
+        let compiler = children.split_whitespace().next().map(str::to_owned);
+        let of = |what: &str| {
+            let compiler = compiler.as_ref()?;
+            std::fs::read_to_string(format!("/proc/{compiler}/{what}")).ok()
+        };
+        let status = of("status").unwrap_or_default();
+        if status.lines().any(|line| line == "Seccomp:\t2") {
+            let limits = of("limits").unwrap_or_default();
+            others = limits.lines().filter(|line| line.contains("6442450944")).count();
+            held = Some(status);
+        }
+    }
+    assert!(running.wait().unwrap().success());
+    let status = held.expect("it was seen in its jail");
+    for line in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000", "Threads:\t1"] {
+        assert!(status.lines().any(|one| one == line), "no {line} in {status}");
+    }
+    assert_eq!(others, 1, "its memory is limited");
+}
+
+#[test]
+fn sets_that_need_more_memory_than_there_may_be_are_an_error() {
+    let folder =
+        folder_with(&[("a.hdb", &many(300_000)), ("out.wgdb", "as it was"), ("abc", "abc")]);
+    let mut bash = Command::new("bash");
+    let script = "ulimit -v 60000; \"$0\" database build a.hdb -o out.wgdb";
+    let bash = bash.args(["-c", script]).arg(support::program("watchglass-scan"));
+    let output = bash.current_dir(folder.path()).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        says.contains("error: the compiler ended (signal 6): the sets need more than"),
+        "{says}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read(folder.path().join("out.wgdb")).unwrap(), b"as it was");
+}
+
+#[test]
+fn a_source_that_is_no_file_is_an_error() {
+    let folder = folder_with(&[]);
+    std::os::unix::fs::symlink("/dev/null", folder.path().join("a.hdb")).unwrap();
+    let output = database(&["build", "a.hdb", "-o", "out.wgdb"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stderr, b"error: a.hdb: not a regular file\n");
+}

@@ -22,5 +22,5 @@ mod role;
 mod walls;
 
 pub use held::{Held, Mechanism};
-pub use role::{Condition, ROLES, Role, Rule, WORKER};
+pub use role::{COMPILER, COMPILER_MEMORY_BYTES, Condition, Limit, ROLES, Role, Rule, WORKER};
 pub use walls::{JailError, confine};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -71,7 +71,7 @@ pub fn confine(role: &Role) -> Result<Held, JailError> {
         Ok(version) => held.landlock = Some(version),
         Err(error) => held.missing.push((Mechanism::Landlock, error)),
     }
-    limit_process()?;
+    limit_process(role)?;
     // Last: it refuses the calls that the others are built with.
     seccomp::install(&filter).map_err(JailError::Filter)?;
     Ok(held)
@@ -111,12 +111,19 @@ fn close_paths() -> io::Result<u32> {
     Ok(version)
 }
 
-fn limit_process() -> Result<(), JailError> {
+fn limit_process(role: &Role) -> Result<(), JailError> {
     let limit =
         |what| move |error: rustix::io::Errno| JailError::Limit { what, source: error.into() };
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     // A dump would hold what was scanned.
     setrlimit(Resource::Core, none).map_err(limit("core dumps"))?;
+    for wanted in role.limits {
+        // It may have been given less by whoever started it.
+        let had = getrlimit(wanted.resource);
+        let least = |had: Option<u64>| Some(had.map_or(wanted.most, |had| had.min(wanted.most)));
+        let most = Rlimit { current: least(had.current), maximum: least(had.maximum) };
+        setrlimit(wanted.resource, most).map_err(limit(wanted.what))?;
+    }
     // Nobody of the same user reads its memory or takes its descriptors.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(limit("who may look into it"))
@@ -126,7 +133,7 @@ fn limit_process() -> Result<(), JailError> {
 fn filter(role: &Role) -> Result<Vec<Instruction>, JailError> {
     let wrong = |says: String| JailError::Table { role: role.name, says };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for rule in role.rules {
+    for rule in role.calls() {
         let condition = condition(rule).map_err(|error| wrong(error.to_string()))?;
         rules.entry(rule.number).or_default().extend(condition);
     }

@@ -28,6 +28,8 @@ pub(crate) struct Output<'o> {
     counts: Counts,
     progress: Progress,
     missing: Vec<Wall>,
+    /// Calls that each worker tried and that were refused.
+    refused: u16,
     fatal: Option<String>,
 }
 
@@ -70,6 +72,7 @@ struct Summary<'s> {
     /// Says so where there should be one.
     no_database: Option<&'s str>,
     missing: &'s [Wall],
+    refused: u16,
     fatal: Option<&'s str>,
     interrupted: bool,
     seconds: f64,
@@ -118,6 +121,7 @@ impl<'o> Output<'o> {
             counts: Counts::default(),
             progress: Progress::new(options.progress),
             missing: Vec::new(),
+            refused: 0,
             fatal: None,
         }
     }
@@ -204,6 +208,7 @@ impl<'o> Output<'o> {
             database: self.names.0.is_some(),
             no_database: no_database.as_deref(),
             missing: &self.missing,
+            refused: self.refused,
             fatal: self.fatal.as_deref(),
             interrupted,
             seconds: self.began.elapsed().as_secs_f64(),
@@ -240,6 +245,7 @@ impl<'o> Output<'o> {
     }
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
+        self.refused = hello.refused;
         if self.missing.is_empty() && !hello.missing.is_empty() {
             self.missing.clone_from(&hello.missing);
             let says = format!("the jail lacks: {}", words(&self.missing).join(", "));

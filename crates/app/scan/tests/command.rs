@@ -75,6 +75,8 @@ fn a_set_of_digests_is_looked_for_and_json_says_where() {
     assert_eq!(found["findings"][0]["name"], "Abc.UNOFFICIAL");
     assert_eq!(found["findings"][0]["member"].as_array().unwrap().len(), 1);
     assert_eq!(told.last().unwrap()["infected"], 1);
+    // The worker tried its walls: sockets, paths, programs, tracing and more.
+    assert!(told.last().unwrap()["jail_refused"].as_u64().unwrap() >= 39);
     assert_eq!(output.status.code(), Some(1));
 }
 

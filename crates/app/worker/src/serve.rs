@@ -172,7 +172,9 @@ fn hello(held: &Held, database: bool) -> FromWorker {
         Mechanism::Network => Wall::Network,
         Mechanism::Landlock => Wall::Landlock,
     });
-    FromWorker::Hello(Hello { missing: missing.collect(), landlock: held.landlock, database })
+    let refused = u16::try_from(held.refused).unwrap_or(u16::MAX);
+    let (missing, landlock) = (missing.collect(), held.landlock);
+    FromWorker::Hello(Hello { missing, landlock, database, refused })
 }
 
 fn settings(setup: &Setup) -> Settings {

@@ -44,6 +44,8 @@ pub struct Hello {
     pub landlock: Option<u32>,
     /// Whether it has a database.
     pub database: bool,
+    /// Calls that it tried in its jail and that were refused, all of them.
+    pub refused: u16,
 }
 
 /// What became of a job.
@@ -230,6 +232,7 @@ impl Hello {
         out.extend_from_slice(&missing);
         optional(out, self.landlock.map(u64::from));
         out.push(u8::from(self.database));
+        out.extend_from_slice(&self.refused.to_le_bytes());
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
@@ -248,7 +251,8 @@ impl Hello {
                     .map_err(|_| MessageError::Unknown { field: "landlock", found: version })?,
             ),
         };
-        Ok(Self { missing, landlock, database: flag(reader, "database")? })
+        let database = flag(reader, "database")?;
+        Ok(Self { missing, landlock, database, refused: reader.u16_le("refused")? })
     }
 }
 
@@ -559,6 +563,7 @@ mod tests {
             missing: vec![Wall::Network, Wall::Landlock],
             landlock: None,
             database: true,
+            refused: 39,
         });
         assert_eq!(FromWorker::decode(&hello.encode()), Ok(hello));
     }

@@ -101,6 +101,7 @@ impl Print for Json {
             "disposed": counts.disposed, "not_disposed": counts.not_disposed,
             "bytes_read": counts.read, "bytes_scanned": counts.scanned,
             "seconds": summary.seconds, "jail_missing": words(summary.missing),
+            "jail_refused": summary.refused,
             "database": summary.database, "interrupted": summary.interrupted,
             "error": summary.fatal,
         }))

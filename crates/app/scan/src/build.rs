@@ -39,8 +39,9 @@ Exit codes: 0 written, 1 written without some bad lines or broken sets, 2 not wr
 
 Example: watchglass database build /var/lib/clamav -o signatures.wgdb";
 
+/// What is to be built.
 #[derive(Debug, Default)]
-struct Options {
+pub(crate) struct Options {
     sources: Vec<PathBuf>,
     output: Option<PathBuf>,
     unwanted: PotentiallyUnwanted,
@@ -53,7 +54,14 @@ struct Options {
 /// # Errors
 /// When nothing was written.
 pub(crate) fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
-    let Some(options) = parse(arguments)? else { return Ok(output::print(HELP)) };
+    parse(arguments)?.map_or_else(|| Ok(output::print(HELP)), |options| build(&options))
+}
+
+/// Builds a database and tells what became of the sets.
+///
+/// # Errors
+/// When nothing was written.
+pub(crate) fn build(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let path = options.output.as_deref().ok_or("-o FILE is missing; see --help")?;
     let files = Files::list(&options.sources)?;
     if files.is_empty() {
@@ -68,13 +76,21 @@ pub(crate) fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, Box<dy
     let digest = *database.digest();
     write_whole(path, bytes)?;
     let report = compiled.told;
-    let built = Built { options: &options, report: &report, digest, bytes: bytes.len() };
+    let built = Built { options, report: &report, digest, bytes: bytes.len() };
     // The file is there, whether anybody reads this or not.
     let mut out = BufWriter::new(io::stdout());
     let told = if options.json { built.json(&mut out) } else { built.text(&mut out) };
     let _ = told.and_then(|()| out.flush());
     let complete = report.bad.is_empty() && report.warnings.is_empty();
     Ok(ExitCode::from(u8::from(!complete)))
+}
+
+impl Options {
+    /// One source as it comes.
+    pub(crate) fn of(source: PathBuf, output: PathBuf, unwanted: PotentiallyUnwanted) -> Self {
+        let (sources, output) = (vec![source], Some(output));
+        Self { sources, output, unwanted, all: false, json: false }
+    }
 }
 
 fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> {

@@ -112,7 +112,18 @@ fn compiled(path: &Path) -> Result<Loaded, Box<dyn Error>> {
         // changed the one without the other.
         database.verify().map_err(|error| at(path, &error))?;
     }
-    Ok(Loaded { file, mapped, warnings: Vec::new() })
+    Ok(Loaded { file, mapped, warnings: compiled_long_ago(path).into_iter().collect() })
+}
+
+/// A compiled file does not say how old its sources are; they are no younger than itself.
+fn compiled_long_ago(path: &Path) -> Option<String> {
+    let age = std::fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()?;
+    (age > OLD).then(|| {
+        let days = age.as_secs() / DAY_SECONDS;
+        format!(
+            "the signatures were compiled {days} days ago; get new ones with `freshclam` and compile them with `watchglass database build`"
+        )
+    })
 }
 
 /// An access list of the file shows in the bits of its group (acl(5)).
@@ -212,7 +223,11 @@ fn seal(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
     Ok(file)
 }
 
-fn is_compiled(path: &Path) -> Result<bool, Box<dyn Error>> {
+/// Whether a path is that of a compiled file, by its first bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn is_compiled(path: &Path) -> Result<bool, Box<dyn Error>> {
     if path.is_dir() {
         return Ok(false);
     }

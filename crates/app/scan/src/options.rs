@@ -120,7 +120,8 @@ What becomes of files in which something was found:
 Output:
   -i, --infected           tell only files in which something was found
       --no-summary
-      --no-progress        no files/s and MB/s on a terminal
+      --no-progress        no files/s, MB/s and time left on a terminal; for the time left all files
+                           are counted while the scan runs, without opening them
       --json               one JSON object a line (docs/scan-json.md)
       --sarif              one SARIF 2.1.0 document (docs/scan-sarif.md), such as code scanning services
                            take: watchglass scan -r --sarif . > scan.sarif

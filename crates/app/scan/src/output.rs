@@ -176,6 +176,10 @@ impl<'o> Output<'o> {
                 self.counts.read = self.counts.read.saturating_add(bytes);
                 self.form.known(&path, bytes)
             }
+            Event::Counted(files) => {
+                self.progress.set_total(files);
+                Ok(())
+            }
             Event::Warning(says) => self.form.warn(&says),
             Event::Empty { path } => {
                 self.counts.empty += 1;
@@ -190,6 +194,11 @@ impl<'o> Output<'o> {
                 self.form.trouble(&trouble)
             }
         }
+    }
+
+    /// Whether somebody sees how far the scan is.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.progress.is_seen()
     }
 
     /// Nothing happened for a while.
@@ -268,8 +277,10 @@ impl Counts {
         self.not_disposed += u64::from(disposed.is_some_and(Result::is_err));
     }
 
+    /// Files that are done with.
     fn seen(&self) -> u64 {
-        self.files.saturating_add(self.known)
+        let done = [self.known, self.not_scanned, self.empty];
+        done.iter().fold(self.files, |sum, count| sum.saturating_add(*count))
     }
 }
 

@@ -18,6 +18,7 @@ use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
 
 use crate::compiler::Jail;
+use crate::count;
 use crate::database::{self, Loaded};
 use crate::disposal::Disposer;
 use crate::options::Options;
@@ -41,6 +42,8 @@ pub(crate) enum Event {
     },
     /// The content of a file is one that was clean before.
     Known { path: Vec<u8>, bytes: u64 },
+    /// There are so many files.
+    Counted(u64),
     /// Something that the person should know.
     Warning(String),
     /// A file without content.
@@ -112,12 +115,24 @@ impl Run<'_> {
         let (events, told) = channel_of_events();
         let (files, waiting) = sync_channel::<Regular>(OPEN_FILES);
         let waiting = Mutex::new(waiting);
+        let walked = &AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs {
                 let (events, waiting) = (events.clone(), &waiting);
                 scope.spawn(move || Server::new(self, events).serve(waiting));
             }
-            scope.spawn(move || self.walk(list, &files, &events));
+            if output.is_watched() && list.is_none() {
+                let events = events.clone();
+                scope.spawn(move || {
+                    if let Some(files) = count::files(self, walked) {
+                        let _ = events.send(Event::Counted(files));
+                    }
+                });
+            }
+            scope.spawn(move || {
+                self.walk(list, &files, &events);
+                walked.store(true, Ordering::Relaxed);
+            });
             self.print(&told, output);
         });
     }

@@ -250,3 +250,56 @@ fn a_source_that_is_no_file_is_an_error() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(output.stderr, b"error: a.hdb: not a regular file\n");
 }
+
+#[test]
+fn what_is_no_compiled_file_of_this_version_is_converted_or_refused() {
+    let folder = folder_with(&[("a.hdb", ABC)]);
+    let convert = |from: &str| database(&["convert", from, "-o", "out.wgdb"], folder.path());
+    assert_eq!(convert("a.hdb").status.code(), Some(0));
+    let path = folder.path().join("out.wgdb");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::rename(&path, folder.path().join("one.wgdb")).unwrap();
+    assert_eq!(convert("one.wgdb").status.code(), Some(0));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let mut older = whole.clone();
+    older[8] = 0;
+    std::fs::write(folder.path().join("older.wgdb"), older).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(folder.path().join("damaged.wgdb"), damaged).unwrap();
+    for (from, says) in [
+        ("older.wgdb", "build it again from its sources: `watchglass database build"),
+        ("damaged.wgdb", "damaged.wgdb: "),
+        ("missing.hdb", "missing.hdb: No such file"),
+    ] {
+        let output = convert(from);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{from}");
+        assert!(error.starts_with("error: ") && error.contains(says), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "it is left as it was");
+    }
+}
+
+#[test]
+fn old_signatures_are_told_whatever_they_come_from() {
+    let kept = Kept::new();
+    if !has_worker() {
+        return;
+    }
+    let old = |warnings: &[String]| warnings.iter().filter(|one| one.contains(" days ")).count();
+    // Compiled now, and taken from the cache.
+    for _ in 0..2 {
+        assert_eq!(old(&kept.scan(&[]).1), 1);
+    }
+    assert!(database(&["build", "a.hdb", "-o", "out.wgdb"], kept.0.path()).status.success());
+    let warnings = || {
+        let mut command = command("scan");
+        let command = command.args(["-d", "out.wgdb", "abc"]).current_dir(kept.0.path());
+        lines(&command.output().unwrap())
+    };
+    assert_eq!(old(&warnings()), 0);
+    let mut touch = Command::new("touch");
+    let touched = touch.args(["-d", "2001-01-01"]).arg(kept.path("out.wgdb")).status();
+    assert!(touched.unwrap().success());
+    assert_eq!(old(&warnings()), 1);
+}

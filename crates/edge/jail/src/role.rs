@@ -116,6 +116,12 @@ const WORKER_RULES: &[Rule] = &[
         Condition::Any,
         "reads a file at a place, whoever moves the offset",
     ),
+    rule(
+        "lseek",
+        libc::SYS_lseek,
+        Condition::Any,
+        "where a file with holes has data; it reads by place",
+    ),
     rule("fstat", libc::SYS_fstat, Condition::Any, "size and kind of what it was handed"),
     rule("close", libc::SYS_close, Condition::Any, "gives a descriptor back"),
     rule("write", libc::SYS_write, STDERR, "the message of a panic"),

@@ -76,7 +76,8 @@ pub(crate) fn build(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let digest = *database.digest();
     write_whole(path, bytes)?;
     let report = compiled.told;
-    let built = Built { options, report: &report, digest, bytes: bytes.len() };
+    let (missing, bytes) = (&compiled.missing, bytes.len());
+    let built = Built { options, report: &report, digest, bytes, missing };
     // The file is there, whether anybody reads this or not.
     let mut out = BufWriter::new(io::stdout());
     let told = if options.json { built.json(&mut out) } else { built.text(&mut out) };
@@ -115,6 +116,7 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Options>, Box<dyn Erro
 struct Built<'b> {
     options: &'b Options,
     report: &'b Told,
+    missing: &'b [String],
     digest: [u8; 32],
     bytes: usize,
 }
@@ -133,6 +135,9 @@ impl Built<'_> {
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let report = self.report;
+        if !self.missing.is_empty() {
+            writeln!(out, "WARNING: the jail lacks: {}", self.missing.join(", "))?;
+        }
         for warning in &self.report.warnings {
             writeln!(out, "WARNING: {warning}")?;
         }
@@ -173,7 +178,7 @@ impl Built<'_> {
             "passed_over": report.passed_over, "for_other_engines": report.for_other_engines,
             "with_regexes": report.with_regexes, "unannounced": report.unannounced,
             "bad": bad.collect::<Vec<Json>>(), "more_bad": self.more(),
-            "warnings": report.warnings,
+            "warnings": report.warnings, "jail_missing": self.missing,
         });
         writeln!(out, "{line}")
     }

@@ -152,7 +152,8 @@ fn compile(
     cache: Option<&(Cache, Key)>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Loaded>, Box<dyn Error>> {
-    let Compiled { file, told } = compiler::compile(files, unwanted, jail)?;
+    // What the jail lacks is told by the workers.
+    let Compiled { file, told, .. } = compiler::compile(files, unwanted, jail)?;
     let mapped = Mapped::of(&file)?;
     // Whole, once: the compiler has read hostile bytes.
     Database::open(mapped.as_ref())?.verify()?;

@@ -32,6 +32,8 @@ pub(crate) struct Compiled {
     pub(crate) file: File,
     /// What became of the sets.
     pub(crate) told: Told,
+    /// Walls of the jail that this machine lacks.
+    pub(crate) missing: Vec<String>,
 }
 
 /// What the compiler is told.
@@ -76,12 +78,9 @@ pub(crate) fn compile(
     let file = memfd_create("watchglass-database", flags)?;
     let mut compiler = Compiler::start(&file)?;
     let mut warnings = Vec::new();
-    if let Some(missing) = compiler.missing()? {
-        let says = format!("the jail lacks: {missing}");
-        if jail == Jail::Required {
-            return Err(says.into());
-        }
-        warnings.push(says);
+    let missing = compiler.missing()?;
+    if jail == Jail::Required && !missing.is_empty() {
+        return Err(format!("this machine has no {} for the jail", missing.join(", ")).into());
     }
     let potentially_unwanted = unwanted == PotentiallyUnwanted::Take;
     compiler.tell(&ToCompiler::Begin { potentially_unwanted }, None)?;
@@ -100,7 +99,7 @@ pub(crate) fn compile(
     let mut told = compiler.told()?;
     compiler.end()?;
     told.warnings.splice(0..0, warnings);
-    Ok(Compiled { file: sealed(file)?, told })
+    Ok(Compiled { file: sealed(file)?, told, missing })
 }
 
 /// Whether a machine without a wall of the jail is an error.
@@ -148,10 +147,9 @@ impl Compiler {
     }
 
     /// Walls that are missing; it says so before it has seen a source.
-    fn missing(&mut self) -> Result<Option<String>, Box<dyn Error>> {
+    fn missing(&mut self) -> Result<Vec<String>, Box<dyn Error>> {
         match self.hear()? {
-            FromCompiler::Held { missing } if missing.is_empty() => Ok(None),
-            FromCompiler::Held { missing } => Ok(Some(missing.join(", "))),
+            FromCompiler::Held { missing } => Ok(missing),
             _ => Err(LIED.into()),
         }
     }

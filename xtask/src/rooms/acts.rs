@@ -55,7 +55,7 @@ pub(super) const FOLDERS: &[Folder] = &[
     Folder {
         path: "crates/edge/cache",
         may: &[Act::Write, Act::Read, Act::Clock, Act::Thread],
-        reason: "Keeps compiled databases on disk.",
+        reason: "Keeps compiled databases and verdicts on disk.",
     },
     Folder {
         path: "crates/edge/dispose",

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) jobs: usize,
     pub(crate) unwanted: bool,
     pub(crate) cache: UseCache,
+    /// Where verdicts are kept, if not where sets are.
+    pub(crate) verdicts: Option<PathBuf>,
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
     pub(crate) form: Form,
@@ -50,6 +52,7 @@ pub(crate) struct Options {
 pub(crate) enum Form {
     Text,
     Json,
+    Sarif,
 }
 
 /// What becomes of files in which something was found.
@@ -69,9 +72,12 @@ Databases:
   -d, --database PATH      a signature set, a folder of sets, a .cvd/.cld, or a compiled file; may be
                            given again. Default: /var/lib/clamav
       --heuristics-only    scan without a database
-      --no-cache           compile sets again, and keep nothing; otherwise what was compiled is kept
-                           in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass (root) or
-                           ~/.cache/watchglass, the two last used
+      --no-cache           compile sets again, scan every file, and keep nothing. Otherwise what was
+                           compiled is kept, the two last used, and which contents were clean, two
+                           million of them, in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass
+                           (root) or ~/.cache/watchglass
+      --cache FILE         keep which contents were clean in FILE, and a key in FILE.key. A content is
+                           clean as before only for the same database, program and options
       --detect-pua         signatures of what not everybody minds, too
 
 Which files:
@@ -114,8 +120,11 @@ What becomes of files in which something was found:
 Output:
   -i, --infected           tell only files in which something was found
       --no-summary
-      --no-progress        no files/s and MB/s on a terminal
+      --no-progress        no files/s, MB/s and time left on a terminal; for the time left all files
+                           are counted while the scan runs, without opening them
       --json               one JSON object a line (docs/scan-json.md)
+      --sarif              one SARIF 2.1.0 document (docs/scan-sarif.md), such as code scanning services
+                           take: watchglass scan -r --sarif . > scan.sarif
   -h, --help, -V, --version
 
 A line is `PATH: NAME FOUND`, `PATH: OK`, `PATH: Empty file`, or `PATH: NOT SCANNED (MEMBER: REASON)`
@@ -192,6 +201,7 @@ impl Options {
             jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             unwanted: false,
             cache: UseCache::Yes,
+            verdicts: None,
             infected_only: false,
             summary: true,
             form: Form::Text,
@@ -232,7 +242,8 @@ impl Options {
             "-0" | "--null" => self.separator = 0,
             "--no-progress" => self.progress = false,
             "--no-summary" => self.summary = false,
-            "--json" => self.form = Form::Json,
+            "--json" => self.print_as(Form::Json)?,
+            "--sarif" => self.print_as(Form::Sarif)?,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
             "--no-cache" => self.cache = UseCache::No,
             "--heuristics-only" => self.heuristics_only = true,
@@ -254,6 +265,7 @@ impl Options {
             "--max-recursion" => self.setup.max_recursion = arguments.value()?.parse()?,
             "--max-scantime" => self.max_scan_time = arguments.value()?.parse()?,
             "--max-dir-recursion" => self.policy.max_depth = arguments.value()?.parse()?,
+            "--cache" => self.verdicts = Some(arguments.value()?.into()),
             "-j" | "--jobs" => {
                 self.jobs = arguments.value()?.parse::<NonZeroUsize>()?.get().min(MAX_JOBS);
             }
@@ -307,6 +319,14 @@ impl Options {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn print_as(&mut self, form: Form) -> Result<(), Box<dyn Error>> {
+        if ![Form::Text, form].contains(&self.form) {
+            return Err("one of --json and --sarif; see --help".into());
+        }
+        self.form = form;
+        Ok(())
     }
 
     fn dispose(&mut self, how: Disposal) -> Result<(), Box<dyn Error>> {

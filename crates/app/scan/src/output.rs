@@ -1,6 +1,7 @@
 //! What the person reads.
 
 mod json;
+mod sarif;
 mod text;
 
 use std::io::{self, BufWriter, Stdout, Write};
@@ -27,6 +28,8 @@ pub(crate) struct Output<'o> {
     counts: Counts,
     progress: Progress,
     missing: Vec<Wall>,
+    /// Calls that each worker tried and that were refused.
+    refused: u16,
     fatal: Option<String>,
 }
 
@@ -37,6 +40,8 @@ trait Print {
     fn warn(&mut self, says: &str) -> io::Result<()>;
     /// A file was looked into.
     fn looked(&mut self, looked: &Looked<'_>) -> io::Result<()>;
+    /// The content of a file is one that was clean before.
+    fn known(&mut self, path: &[u8], bytes: u64) -> io::Result<()>;
     /// A file cost its worker.
     fn ended(&mut self, path: &[u8], size: u64, reason: &str) -> io::Result<()>;
     /// A file without content.
@@ -67,14 +72,17 @@ struct Summary<'s> {
     /// Says so where there should be one.
     no_database: Option<&'s str>,
     missing: &'s [Wall],
+    refused: u16,
     fatal: Option<&'s str>,
     interrupted: bool,
     seconds: f64,
+    exit_code: u8,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     files: u64,
+    known: u64,
     infected: u64,
     in_part: u64,
     not_scanned: u64,
@@ -103,6 +111,7 @@ impl<'o> Output<'o> {
         let form: Box<dyn Print + 'o> = match options.form {
             Form::Text => Box::new(text::Text::new(options, out)),
             Form::Json => Box::new(json::Json::new(out)),
+            Form::Sarif => Box::new(sarif::Sarif::new(out)),
         };
         Self {
             options,
@@ -112,6 +121,7 @@ impl<'o> Output<'o> {
             counts: Counts::default(),
             progress: Progress::new(options.progress),
             missing: Vec::new(),
+            refused: 0,
             fatal: None,
         }
     }
@@ -119,11 +129,11 @@ impl<'o> Output<'o> {
     /// What is to be known before the first file.
     pub(crate) fn begin(&mut self, warnings: &[String]) {
         // Whoever does not read this will be told by the first file.
-        for warning in warnings {
-            let _ = self.form.warn(warning);
-        }
         if let Some(says) = self.no_database() {
             let _ = self.form.warn(&says);
+        }
+        for warning in warnings {
+            let _ = self.form.warn(warning);
         }
         let _ = self.form.flush();
     }
@@ -136,7 +146,7 @@ impl<'o> Output<'o> {
         self.progress.clear();
         self.event(event)?;
         self.form.flush()?;
-        self.progress.show(self.counts.files, self.counts.read);
+        self.progress.show(self.counts.seen(), self.counts.read);
         Ok(())
     }
 
@@ -161,6 +171,16 @@ impl<'o> Output<'o> {
                 self.counts.not_scanned += 1;
                 self.form.ended(&path, size, &ended.to_string())
             }
+            Event::Known { path, bytes } => {
+                self.counts.known += 1;
+                self.counts.read = self.counts.read.saturating_add(bytes);
+                self.form.known(&path, bytes)
+            }
+            Event::Counted(files) => {
+                self.progress.set_total(files);
+                Ok(())
+            }
+            Event::Warning(says) => self.form.warn(&says),
             Event::Empty { path } => {
                 self.counts.empty += 1;
                 self.form.empty(&path)
@@ -176,9 +196,14 @@ impl<'o> Output<'o> {
         }
     }
 
+    /// Whether somebody sees how far the scan is.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.progress.is_seen()
+    }
+
     /// Nothing happened for a while.
     pub(crate) fn tick(&mut self) {
-        self.progress.show(self.counts.files, self.counts.read);
+        self.progress.show(self.counts.seen(), self.counts.read);
     }
 
     /// The summary and the exit code.
@@ -192,9 +217,11 @@ impl<'o> Output<'o> {
             database: self.names.0.is_some(),
             no_database: no_database.as_deref(),
             missing: &self.missing,
+            refused: self.refused,
             fatal: self.fatal.as_deref(),
             interrupted,
             seconds: self.began.elapsed().as_secs_f64(),
+            exit_code,
         };
         // Nobody may be left who reads it; the exit code says the same.
         let _ = self.form.finish(&summary).and_then(|()| self.form.flush());
@@ -227,6 +254,7 @@ impl<'o> Output<'o> {
     }
 
     fn hello(&mut self, hello: &Hello) -> io::Result<()> {
+        self.refused = hello.refused;
         if self.missing.is_empty() && !hello.missing.is_empty() {
             self.missing.clone_from(&hello.missing);
             let says = format!("the jail lacks: {}", words(&self.missing).join(", "));
@@ -247,6 +275,12 @@ impl Counts {
             u64::from(outcome.not_scanned.iter().any(|one| one.code == Code::Unreadable));
         self.disposed += u64::from(disposed.is_some_and(Result::is_ok));
         self.not_disposed += u64::from(disposed.is_some_and(Result::is_err));
+    }
+
+    /// Files that are done with.
+    fn seen(&self) -> u64 {
+        let done = [self.known, self.not_scanned, self.empty];
+        done.iter().fold(self.files, |sum, count| sum.saturating_add(*count))
     }
 }
 

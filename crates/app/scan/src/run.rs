@@ -1,10 +1,8 @@
 //! A scan from its first path to its summary.
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,18 +10,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{Hello, Job, Outcome};
+use watchglass_cache::Verdicts;
+use watchglass_channel::{Hello, Outcome};
 use watchglass_database::Database;
 use watchglass_dispose::Done;
 use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
 
+use crate::compiler::Jail;
+use crate::count;
 use crate::database::{self, Loaded};
 use crate::disposal::Disposer;
 use crate::options::Options;
 use crate::output::Output;
 use crate::queue::Queue;
-use crate::worker::{Ended, Worker};
+use crate::serve::Server;
+use crate::verdicts;
+use crate::worker::Ended;
 
 /// What the threads tell the one that prints.
 #[derive(Debug)]
@@ -38,6 +41,12 @@ pub(crate) enum Event {
         /// What became of the file, if something was to become of it.
         disposed: Option<Disposed>,
     },
+    /// The content of a file is one that was clean before.
+    Known { path: Vec<u8>, bytes: u64 },
+    /// There are so many files.
+    Counted(u64),
+    /// Something that the person should know.
+    Warning(String),
     /// A file without content.
     Empty { path: Vec<u8> },
     /// Something that is not looked into.
@@ -61,7 +70,8 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let loaded = if options.heuristics_only {
         None
     } else {
-        database::load(&options.databases, unwanted, options.cache)?
+        let jail = if options.require_jail { Jail::Required } else { Jail::AsFarAsThereIs };
+        database::load(&options.databases, unwanted, options.cache, jail)?
     };
     let opened = loaded.as_ref().map(|loaded| Database::open(loaded.mapped.as_ref()));
     let opened = opened.transpose()?;
@@ -73,21 +83,31 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let disposer = options.disposal.as_ref().map(Disposer::new).transpose()?;
+    let mut warnings = loaded.as_ref().map_or_else(Vec::new, |loaded| loaded.warnings.clone());
+    let verdicts = verdicts::open(options, opened.as_ref(), &program, &mut warnings);
     let mut output = Output::new(options, opened.as_ref());
-    output.begin(loaded.as_ref().map_or(&[], |loaded| &loaded.warnings));
-    let (loaded, disposer) = (loaded.as_ref(), disposer.as_ref());
-    let run = Run { options, loaded, program: &program, stop: &stop, disposer };
+    output.begin(&warnings);
+    let run = Run {
+        options,
+        loaded: loaded.as_ref(),
+        program: &program,
+        stop: &stop,
+        disposer: disposer.as_ref(),
+        verdicts: verdicts.as_ref(),
+    };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
     Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
 }
 
-struct Run<'r> {
-    options: &'r Options,
-    loaded: Option<&'r Loaded>,
-    program: &'r Path,
-    stop: &'r AtomicBool,
-    disposer: Option<&'r Disposer>,
+/// What all threads of a scan have in common.
+pub(crate) struct Run<'r> {
+    pub(crate) options: &'r Options,
+    pub(crate) loaded: Option<&'r Loaded>,
+    pub(crate) program: &'r Path,
+    pub(crate) stop: &'r AtomicBool,
+    pub(crate) disposer: Option<&'r Disposer>,
+    pub(crate) verdicts: Option<&'r Verdicts>,
 }
 
 impl Run<'_> {
@@ -95,14 +115,24 @@ impl Run<'_> {
     fn go(&self, list: Option<Box<dyn BufRead + Send>>, output: &mut Output<'_>) {
         let (events, told) = channel_of_events();
         let files = &Queue::of(OPEN_FILES);
+        let walked = &AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs {
                 let events = events.clone();
-                scope.spawn(move || self.serve(files, &events));
+                scope.spawn(move || Server::new(self, events).serve(files));
+            }
+            if output.is_watched() && list.is_none() {
+                let events = events.clone();
+                scope.spawn(move || {
+                    if let Some(files) = count::files(self, walked) {
+                        let _ = events.send(Event::Counted(files));
+                    }
+                });
             }
             scope.spawn(move || {
                 self.walk(list, files, &events);
                 files.close();
+                walked.store(true, Ordering::Relaxed);
             });
             self.print(&told, output);
         });
@@ -173,109 +203,6 @@ impl Run<'_> {
             }
         }
     }
-
-    /// Hands files to one worker, and starts another when it ends.
-    fn serve(&self, files: &Queue<Regular>, events: &SyncSender<Event>) {
-        let mut hand = Hand::default();
-        while !self.stop.load(Ordering::Relaxed) && hand.fill(files) {
-            let outcome = self.answer(&mut hand, events);
-            if let Err(why) = &outcome
-                && !matches!(why, Ended::Interrupted)
-                && hand.lost_a_worker() >= MAX_ENDS
-            {
-                let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");
-                let _ = events.send(Event::Fatal(says));
-                self.stop.store(true, Ordering::Relaxed);
-            }
-            let Some(Errand { file, .. }) = hand.errands.pop_front() else { return };
-            let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
-            let disposed = self.disposer.filter(|_| found).map(|disposer| disposer.dispose(&file));
-            let Regular { path, size, .. } = file;
-            let _ = events.send(Event::Looked { path, size, outcome, disposed });
-        }
-        // Nobody is left to take what waits.
-        if self.stop.load(Ordering::Relaxed) {
-            files.close();
-        }
-    }
-
-    /// What the worker says of the first errand. It has been told of those behind, so that it need not
-    /// wait for the next.
-    fn answer(&self, hand: &mut Hand, events: &SyncSender<Event>) -> Result<Outcome, Ended> {
-        let stop = || self.stop.load(Ordering::Relaxed);
-        let worker = match &mut hand.worker {
-            Some(worker) => worker,
-            None => hand.worker.insert(self.start(events)?),
-        };
-        let milliseconds = self.options.max_scan_time;
-        for Errand { number, file } in hand.errands.iter().skip(hand.handed) {
-            match worker.hand(Job { number: *number, milliseconds }, &file.file) {
-                Ok(()) => hand.handed = hand.handed.saturating_add(1),
-                // It has ended, and its last answers may wait.
-                Err(ended) if hand.handed == 0 => return Err(ended),
-                Err(_) => break,
-            }
-        }
-        let number = hand.errands.front().map_or(0, |errand| errand.number);
-        let outcome = worker.answer(Job { number, milliseconds }, &stop)?;
-        (hand.handed, hand.ended) = (hand.handed.saturating_sub(1), 0);
-        Ok(outcome)
-    }
-
-    fn start(&self, events: &SyncSender<Event>) -> Result<Worker, Ended> {
-        let stop = || self.stop.load(Ordering::Relaxed);
-        let database = self.loaded.map(|loaded| loaded.file.as_fd());
-        let started = Worker::start(self.program, self.options.setup, database, &stop)?;
-        let hello = started.hello.clone();
-        if self.options.require_jail && !hello.missing.is_empty() {
-            let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
-            let says = format!("this machine has no {} for the jail", missing.join(", "));
-            let _ = events.send(Event::Fatal(says));
-            self.stop.store(true, Ordering::Relaxed);
-            return Err(Ended::Interrupted);
-        }
-        let _ = events.send(Event::Hello(hello));
-        Ok(started)
-    }
-}
-
-/// A worker and the files that it is to look into, in their order.
-#[derive(Debug, Default)]
-struct Hand {
-    worker: Option<Worker>,
-    errands: VecDeque<Errand>,
-    /// How many of them the worker knows.
-    handed: usize,
-    /// Errands that were ever taken.
-    number: u64,
-    /// Workers that ended since the last answer.
-    ended: u32,
-}
-
-#[derive(Debug)]
-struct Errand {
-    number: u64,
-    file: Regular,
-}
-
-impl Hand {
-    /// Takes errands, waiting only for the first; `false` when there are none any more.
-    fn fill(&mut self, files: &Queue<Regular>) -> bool {
-        while self.errands.len() < AHEAD {
-            let next = if self.errands.is_empty() { files.pop() } else { files.try_pop() };
-            let Some(file) = next else { break };
-            self.number = self.number.saturating_add(1);
-            self.errands.push_back(Errand { number: self.number, file });
-        }
-        !self.errands.is_empty()
-    }
-
-    /// The first errand cost its worker. How many it was without an answer between.
-    fn lost_a_worker(&mut self) -> u32 {
-        (self.worker, self.handed) = (None, 0);
-        self.ended = self.ended.saturating_add(1);
-        self.ended
-    }
 }
 
 /// Bounded, so that a slow reader of the output slows the scan instead of filling memory.
@@ -300,10 +227,6 @@ fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
 
 /// Files that are open and wait for a worker.
 const OPEN_FILES: usize = 32;
-/// Files of which a worker is told while it looks into the first.
-const AHEAD: usize = 3;
-/// Workers that may end one after another: one file costs one, three are a defect.
-const MAX_ENDS: u32 = 3;
 /// How often the printing thread looks whether the person wants an end.
 const TICK: Duration = Duration::from_millis(200);
 /// How long what is told may wait for more, as nobody can see.

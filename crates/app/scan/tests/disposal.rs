@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use support::{Running, has_worker, is_root, lines, program, scan, skip, test_file};
 
@@ -143,7 +142,7 @@ fn what_came_into_its_place_meanwhile_stays() {
             let path = running.folder.path().join("bad");
             std::fs::write(&path, test_file()).unwrap();
             running.name(&path);
-            wait_until_open(running.child.id(), &path);
+            running.wait_until_open(&path);
             swap(&path);
             Running::signal(worker, "CONT");
             assert_eq!(running.line_about("bad"), "Eicar-Signature FOUND");
@@ -175,18 +174,6 @@ fn link_to_precious(path: &Path) {
 
 fn nothing(path: &Path) {
     std::fs::remove_file(path).unwrap();
-}
-
-fn wait_until_open(process: u32, path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let open = || {
-        let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
-        descriptors.flatten().any(|one| std::fs::read_link(one.path()).is_ok_and(|to| to == path))
-    };
-    while !open() {
-        assert!(Instant::now() < deadline, "it does not open the file");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// A small disk of its own at `to`, in a mount namespace: what is moved there is copied.

@@ -14,6 +14,9 @@
 //! | not dumpable, no core | others of the same user who would read its memory |
 //! | filter of system calls | all that the role does not need: sockets, `exec`, `ptrace`, `io_uring`, executable memory |
 //!
+//! At last it tries what no role may ([`watchglass_sys::attempt`]), from inside; a call that comes
+//! through is an error. [`Held`] says how many were refused.
+//!
 //! Descriptors that were open before stay open: a caller closes what the role is not to have.
 #![deny(clippy::unwrap_used, clippy::panic)]
 
@@ -22,5 +25,5 @@ mod role;
 mod walls;
 
 pub use held::{Held, Mechanism};
-pub use role::{Condition, ROLES, Role, Rule, WORKER};
+pub use role::{COMPILER, COMPILER_MEMORY_BYTES, Condition, Limit, ROLES, Role, Rule, WORKER};
 pub use walls::{JailError, confine};

@@ -48,7 +48,7 @@ impl Print for Json {
             outcome.findings.iter().map(|one| finding(looked, one)).collect();
         let omissions: Vec<Value> = outcome.not_scanned.iter().map(omission).collect();
         let mut line = json!({
-            "kind": "file", "verdict": verdict, "type": outcome.file_type,
+            "kind": "file", "verdict": verdict, "cached": false, "type": outcome.file_type,
             "size": outcome.seen.size, "read": outcome.seen.read,
             "objects": outcome.seen.objects, "bytes": outcome.seen.bytes,
             "findings": findings, "more_findings": outcome.more_findings,
@@ -58,6 +58,14 @@ impl Print for Json {
             line["disposed"] = of_disposed(disposed);
         }
         self.about(looked.path, line)
+    }
+
+    fn known(&mut self, path: &[u8], bytes: u64) -> io::Result<()> {
+        let line = json!({
+            "kind": "file", "verdict": "clean", "cached": true, "size": bytes, "read": bytes,
+            "findings": [], "not_scanned": [],
+        });
+        self.about(path, line)
     }
 
     fn ended(&mut self, path: &[u8], size: u64, reason: &str) -> io::Result<()> {
@@ -87,12 +95,13 @@ impl Print for Json {
         self.line(json!({
             "kind": "summary", "signatures": summary.signatures,
             "engine": env!("CARGO_PKG_VERSION"),
-            "files": counts.files, "infected": counts.infected, "in_part": counts.in_part,
+            "files": counts.files, "cached": counts.known, "infected": counts.infected, "in_part": counts.in_part,
             "not_scanned": counts.not_scanned, "empty": counts.empty,
             "passed_over": counts.passed_over, "errors": counts.errors,
             "disposed": counts.disposed, "not_disposed": counts.not_disposed,
             "bytes_read": counts.read, "bytes_scanned": counts.scanned,
             "seconds": summary.seconds, "jail_missing": words(summary.missing),
+            "jail_refused": summary.refused,
             "database": summary.database, "interrupted": summary.interrupted,
             "error": summary.fatal,
         }))

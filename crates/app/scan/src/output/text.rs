@@ -58,6 +58,7 @@ impl<'o> Text<'o> {
              Known viruses: {}\n\
              Engine version: watchglass {}\n\
              Scanned files: {}\n\
+             Clean as before: {}\n\
              Infected files: {}\n\
              Scanned in part: {}\n\
              Not scanned: {}\n\
@@ -67,6 +68,7 @@ impl<'o> Text<'o> {
             summary.signatures,
             env!("CARGO_PKG_VERSION"),
             counts.files,
+            counts.known,
             counts.infected,
             counts.in_part,
             counts.not_scanned,
@@ -122,6 +124,13 @@ impl Print for Text<'_> {
             writeln!(self.out, "{path}: OK")?;
         }
         Ok(())
+    }
+
+    fn known(&mut self, path: &[u8], _: u64) -> io::Result<()> {
+        if self.options.infected_only {
+            return Ok(());
+        }
+        writeln!(self.out, "{}: OK", escape::name(path))
     }
 
     fn ended(&mut self, path: &[u8], _: u64, reason: &str) -> io::Result<()> {

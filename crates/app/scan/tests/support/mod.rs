@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Programs of ours lie beside each other.
 pub(crate) fn program(name: &str) -> PathBuf {
@@ -96,10 +97,36 @@ impl Running {
     }
 
     pub(crate) fn worker(&self) -> i32 {
+        let children = self.children();
+        assert_eq!(children.len(), 1);
+        children[0]
+    }
+
+    /// Its processes in the order in which they were started: the one that hashes, where verdicts are
+    /// kept, and the one that scans.
+    pub(crate) fn children(&self) -> Vec<i32> {
         let all = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let children =
             all.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
-        children.collect::<String>().trim().parse().unwrap()
+        let children = children.collect::<Vec<String>>().join(" ");
+        let mut children: Vec<i32> =
+            children.split_whitespace().map(|one| one.parse().unwrap()).collect();
+        children.sort_unstable();
+        children
+    }
+
+    /// Waits until it has opened a file.
+    pub(crate) fn wait_until_open(&self, path: &Path) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let open = || {
+            let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+            let mut targets = descriptors.flatten().map(|one| std::fs::read_link(one.path()));
+            targets.any(|target| target.is_ok_and(|target| target == path))
+        };
+        while !open() {
+            assert!(Instant::now() < deadline, "it does not open the file");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub(crate) fn signal(process: i32, name: &str) {

@@ -10,6 +10,7 @@ use crate::layer::Layer;
 use crate::report::{Reason, Report};
 use crate::scan::Scan;
 use crate::settings::Settings;
+use crate::{magic, passwords};
 
 /// A database, the settings of a scan and the memory that it needs. One serves any number of files,
 /// one after another.
@@ -24,6 +25,8 @@ pub struct Engine<'d> {
 pub(crate) struct Known<'d> {
     pub(crate) database: Option<&'d Database<'d>>,
     magic: Magic,
+    /// What is tried on encrypted zip files, in this order.
+    pub(crate) zip_passwords: Vec<&'d [u8]>,
     pub(crate) settings: Settings,
 }
 
@@ -39,7 +42,12 @@ impl<'d> Engine<'d> {
     /// millisecond.
     #[must_use]
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
-        let known = Known { database, magic: Magic::standard(), settings };
+        let known = Known {
+            database,
+            magic: magic::with(database),
+            zip_passwords: passwords::for_zip(database),
+            settings,
+        };
         Self { known, memory: Memory::default() }
     }
 

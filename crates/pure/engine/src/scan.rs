@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use watchglass_database::{Algorithm, Digest, HashRole};
 use watchglass_formats::pe::Pe;
 use watchglass_formats::{Facts, Refined};
-use watchglass_matching::Work;
+use watchglass_matching::{OutOfWork, Work};
 use watchglass_unpack::{Budget, Depth, Limit, NotScanned};
 
 use crate::digests::digest;
@@ -133,6 +133,16 @@ impl<'s, 'd> Scan<'s, 'd> {
         if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
             return Flow::Continue(());
         }
+        self.tell(layer, detection, offset)
+    }
+
+    /// Tells what was found, whether something is good was asked before.
+    pub(crate) fn tell(
+        &mut self,
+        layer: &Layer<'_>,
+        detection: Detection,
+        offset: Option<u64>,
+    ) -> Flow {
         self.report.find(Finding { detection, member: layer.path(), offset });
         match self.known.settings.matches {
             Matches::First => Flow::Break(()),
@@ -177,6 +187,14 @@ impl<'s, 'd> Scan<'s, 'd> {
     pub(crate) fn refuse_for_work(&mut self, layer: &Layer<'_>, which: Limit) {
         let limit = self.known.settings.limits.max_steps;
         self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
+    }
+
+    /// Tells that matching ended before its end.
+    pub(crate) fn refuse_for_end(&mut self, layer: &Layer<'_>, ended: OutOfWork) {
+        match ended {
+            OutOfWork::Stopped => self.refuse_for_work(layer, Limit::Stopped),
+            _ => self.refuse_for_work(layer, Limit::Steps),
+        }
     }
 
     pub(crate) fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {

@@ -4,7 +4,7 @@
 
 use watchglass_database::HashRole;
 use watchglass_formats::{Facts, FileType};
-use watchglass_matching::{Hit, Matcher, Object, OutOfWork};
+use watchglass_matching::{Hit, Matcher, Object};
 use watchglass_normal::{Limits, OverLimit, html, text};
 use watchglass_unpack::{Depth, Limit, NotScanned};
 
@@ -176,10 +176,8 @@ impl Scan<'_, '_> {
                 }
             }
         }
-        match ended {
-            Ok(()) => {}
-            Err(OutOfWork::Stopped) => self.refuse_for_work(layer, Limit::Stopped),
-            Err(_) => self.refuse_for_work(layer, Limit::Steps),
+        if let Err(ended) = ended {
+            self.refuse_for_end(layer, ended);
         }
         Flow::Continue(())
     }

@@ -148,7 +148,7 @@ impl Magic {
         let from = if kind == FileType::TextAscii { FileType::Any } else { kind };
         let programs = matches!(kind, FileType::MsExe | FileType::Zip | FileType::MsOle2);
         let boot = partition::boot_record(file.get(..HEAD).unwrap_or(file), file.len());
-        self.each_match(file, from, |offset, to| {
+        self.each_match(file, Extent::Whole, from, |offset, to| {
             if to == FileType::Ignored {
                 return Wanted::Stop;
             }
@@ -210,7 +210,7 @@ impl Magic {
     /// [`FileType::Sfx`] on (and programs) the one that stands last.
     fn pattern_type(&self, bytes: &[u8], from: FileType) -> FileType {
         let mut kind = FileType::Any;
-        self.each_match(bytes, from, |_, to| {
+        self.each_match(bytes, Extent::Head, from, |_, to| {
             if to == FileType::Ignored {
                 kind = to;
                 return Wanted::Stop;
@@ -228,6 +228,7 @@ impl Magic {
     fn each_match(
         &self,
         bytes: &[u8],
+        extent: Extent,
         from: FileType,
         mut found: impl FnMut(usize, FileType) -> Wanted,
     ) {
@@ -237,7 +238,7 @@ impl Magic {
             else {
                 return Wanted::Same;
             };
-            if *done || !rule.may_stand(place, bytes.len(), from) {
+            if *done || !rule.may_stand(place, bytes.len(), extent, from) {
                 return Wanted::Same;
             }
             if !rule.pattern.is_at(bytes, place, memo) {
@@ -296,6 +297,13 @@ enum Wanted {
     Stop,
 }
 
+/// What bytes are of a file: the end of a head is no end, nor does ClamAV look there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Head,
+    Whole,
+}
+
 impl Rule {
     /// The one place where the rule may stand. A rule that counts from the end has one even in a file
     /// that is too short for it, beyond which nothing matches.
@@ -308,7 +316,10 @@ impl Rule {
         }
     }
 
-    fn may_stand(&self, place: usize, length: usize, kind: FileType) -> bool {
+    fn may_stand(&self, place: usize, length: usize, extent: Extent, kind: FileType) -> bool {
+        if extent == Extent::Head && matches!(self.offset, Offset::BeforeEnd { .. }) {
+            return false;
+        }
         let range = self.offset.range(length);
         range.is_some_and(|(first, last)| (first..=last).contains(&place))
             && (self.from == FileType::Any || self.from == kind)

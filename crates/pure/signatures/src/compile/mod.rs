@@ -3,6 +3,7 @@
 mod bodies;
 mod encode;
 mod rarity;
+mod records;
 mod trigger;
 mod window;
 
@@ -135,6 +136,14 @@ impl Compiler {
                     Err(error) => Err(error),
                 }
             }
+            Ok(Signature::ContainerMetadata(metadata)) => {
+                let name = reported(source.maker, metadata.name.as_str());
+                records::add_member(&mut self.builder, &name, &metadata)
+            }
+            Ok(Signature::FileType(rule)) => records::add_magic(&mut self.builder, &rule),
+            Ok(Signature::Password(password)) => {
+                records::add_password(&mut self.builder, &password)
+            }
             Ok(Signature::Ignore(ignore)) => {
                 self.ignored.entry(ignore.name.clone()).or_default().push(ignore);
                 return;
@@ -215,6 +224,8 @@ fn reported_name(signature: &Signature) -> Option<&str> {
         Signature::Hash(hash) => Some(hash.name.as_str()),
         Signature::Body(body) => Some(body.name.as_str()),
         Signature::Logical(logical) => Some(logical.name.as_str()),
+        Signature::ContainerMetadata(metadata) => Some(metadata.name.as_str()),
+        Signature::Password(password) => Some(password.name.as_str()),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::anchors::{self, NewAnchor, TARGETS};
+use crate::certificate::Certificate;
 use crate::digest::{Algorithm, Digest, HashRole};
 use crate::file::{self, SectionKind};
 use crate::hashes::{ANY_SIZE, Part};
@@ -167,6 +168,18 @@ impl Builder {
     /// [`BuildError`]; the builder goes on without it.
     pub fn add_password(&mut self, password: &Password<'_>) -> Result<(), BuildError> {
         self.add_record(RecordKind::Password, None, password.code())
+    }
+
+    /// Adds a certificate; one that is blocked has a name that is reported.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_certificate(
+        &mut self,
+        name: Option<&str>,
+        certificate: &Certificate<'_>,
+    ) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Certificate, name, certificate.code())
     }
 
     fn add_record(

@@ -18,6 +18,7 @@ use thiserror::Error;
 use watchglass_bytes::{ReadError, Reader};
 
 use crate::anchors::{Anchors, Bitmap, TARGETS};
+use crate::certificate::Certificates;
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
 use crate::magic::MagicRules;
@@ -275,6 +276,12 @@ impl<'a> Database<'a> {
     #[must_use]
     pub fn passwords(&self) -> Passwords<'a> {
         Passwords::new(self)
+    }
+
+    /// The certificates that sign programs.
+    #[must_use]
+    pub fn certificates(&self) -> Certificates<'a> {
+        Certificates::new(self)
     }
 
     /// The bytes of a section; none where there is no such section.

@@ -43,6 +43,7 @@
 pub mod anchors;
 pub mod body;
 mod build;
+mod certificate;
 mod code;
 pub mod condition;
 mod digest;
@@ -62,6 +63,7 @@ mod sizes;
 
 pub use anchors::SignatureId;
 pub use build::{BuildError, Builder, HashSignature, MAX_NAME_BYTES, NewSignature};
+pub use certificate::{Certificate, Certificates};
 pub use digest::{Algorithm, Digest, HashRole};
 pub use file::{Database, FORMAT_VERSION, OpenError, PAGE_BYTES, VerifyError};
 pub use hashes::{Found, Hashes};

@@ -16,10 +16,13 @@ pub(crate) enum RecordKind {
     Magic,
     /// Passwords of archives.
     Password,
+    /// Certificates that sign programs.
+    Certificate,
 }
 
 impl RecordKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Member, Self::Magic, Self::Password];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Member, Self::Magic, Self::Password, Self::Certificate];
 
     /// The last digits of its section's number.
     pub(crate) fn number(self) -> u32 {
@@ -27,6 +30,7 @@ impl RecordKind {
             Self::Member => 0,
             Self::Magic => 1,
             Self::Password => 2,
+            Self::Certificate => 3,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::layer::Layer;
 use crate::report::{Reason, Report};
 use crate::scan::Scan;
 use crate::settings::Settings;
+use crate::signer::Signers;
 use crate::{magic, passwords};
 
 /// A database, the settings of a scan and the memory that it needs. One serves any number of files,
@@ -27,6 +28,7 @@ pub(crate) struct Known<'d> {
     magic: Magic,
     /// What is tried on encrypted zip files, in this order.
     pub(crate) zip_passwords: Vec<&'d [u8]>,
+    pub(crate) signers: Signers<'d>,
     pub(crate) settings: Settings,
 }
 
@@ -46,6 +48,7 @@ impl<'d> Engine<'d> {
             database,
             magic: magic::with(database),
             zip_passwords: passwords::for_zip(database),
+            signers: Signers::of(database),
             settings,
         };
         Self { known, memory: Memory::default() }

@@ -120,7 +120,7 @@ impl Scan<'_, '_> {
         }
         if layer.kind == FileType::MsExe {
             // Its own places were found with those of what it stands in.
-            return self.content(layer, depth);
+            return self.content_alone(layer, depth);
         }
         match (opening(layer.kind), self.known.settings.unpacking) {
             (Opening::Container(how), Unpacking::Yes) => self.members(layer, how, depth),

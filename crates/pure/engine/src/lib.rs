@@ -44,6 +44,7 @@ mod passwords;
 mod report;
 mod scan;
 mod settings;
+mod signer;
 mod test_signature;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::{Detection, Finding, Omission, Reason, Report};
 use crate::settings::Matches;
+use crate::signer::Trust;
 use crate::{containers, test_signature};
 use watchglass_formats::FileType;
 
@@ -45,7 +46,9 @@ impl<'s, 'd> Scan<'s, 'd> {
 
     /// Looks at an object with all that is inside of it.
     pub(crate) fn object(&mut self, layer: &Layer<'_>, refined: &Refined, depth: Depth) -> Flow {
-        self.content(layer, depth)?;
+        if self.content(layer, depth)? == Trust::Trusted {
+            return Flow::Continue(());
+        }
         if refined.unlisted > 0 {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }
@@ -65,22 +68,28 @@ impl<'s, 'd> Scan<'s, 'd> {
         self.places(&layer, &refined.places, depth)
     }
 
-    /// Looks at the bytes of an object, not at what is inside.
-    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+    /// Looks at the bytes of an object, not at what is inside, unless somebody trusted signed it.
+    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> ControlFlow<(), Trust> {
         self.report.objects = self.report.objects.saturating_add(1);
         self.report.bytes = self.report.bytes.saturating_add(layer.size());
         if test_signature::is_test_file(layer.bytes) {
             self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
         }
-        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         let facts = Facts::of(layer.kind, layer.bytes);
+        if let Facts::Pe(pe) = &facts
+            && self.signature(layer, pe)? == Trust::Trusted
+        {
+            return ControlFlow::Continue(Trust::Trusted);
+        }
+        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         if let Facts::Pe(pe) = &facts {
             self.program(layer, pe)?;
         }
         if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
             self.suspect(layer, Heuristic::BrokenExecutable);
         }
-        self.views(layer, &facts, depth)
+        self.views(layer, &facts, depth)?;
+        ControlFlow::Continue(Trust::None)
     }
 
     fn program(&mut self, layer: &Layer<'_>, pe: &Pe<'_>) -> Flow {

@@ -141,6 +141,7 @@ impl Compiler {
                 records::add_member(&mut self.builder, &name, &metadata)
             }
             Ok(Signature::FileType(rule)) => records::add_magic(&mut self.builder, &rule),
+            Ok(Signature::Certificate(one)) => records::add_certificate(&mut self.builder, &one),
             Ok(Signature::Password(password)) => {
                 records::add_password(&mut self.builder, &password)
             }

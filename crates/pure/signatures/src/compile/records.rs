@@ -2,15 +2,16 @@
 
 use watchglass_database::offset as place;
 use watchglass_database::{
-    Archives, BuildError, Builder, MagicRule, MemberSignature, NamePattern, Password,
+    Archives, BuildError, Builder, Certificate, MagicRule, MemberSignature, NamePattern, Password,
 };
 use watchglass_formats as formats;
 use watchglass_pcre::{Expression, Options};
 
 use super::encode;
+use crate::certificate::Trust;
 use crate::container_metadata::ContainerMetadata;
 use crate::error::LineError;
-use crate::field::Range;
+use crate::field::{Name, Range};
 use crate::file_type::{FileTypeSignature, Magic};
 use crate::posix::{self, Translated};
 
@@ -117,3 +118,28 @@ pub(super) fn add_password(
     };
     Ok(builder.add_password(&Password { archives, bytes: &password.password })?)
 }
+
+/// Adds a certificate. The name of one that is trusted is told nowhere; one that is blocked is told as
+/// ClamAV does it, without `.UNOFFICIAL`.
+pub(super) fn add_certificate(
+    builder: &mut Builder,
+    certificate: &crate::certificate::Certificate,
+) -> Result<(), LineError> {
+    let is_trusted = certificate.trust == Trust::Trusted;
+    let name = match (is_trusted, &*certificate.name) {
+        (true, _) => None,
+        (false, b"") => Some(Name::parse(UNNAMED)?),
+        (false, name) => Some(Name::parse(name)?),
+    };
+    let row = Certificate {
+        is_trusted,
+        rights: [certificate.code_sign, certificate.time_sign, certificate.cert_sign],
+        subject: certificate.subject,
+        serial: certificate.serial,
+        not_before: certificate.not_before.unwrap_or(0),
+        modulus: &certificate.modulus,
+    };
+    Ok(builder.add_certificate(name.as_ref().map(Name::as_str), &row)?)
+}
+
+const UNNAMED: &[u8] = b"(unnamed CRB rule)";

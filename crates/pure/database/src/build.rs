@@ -7,6 +7,7 @@ use crate::certificate::Certificate;
 use crate::digest::{Algorithm, Digest, HashRole};
 use crate::file::{self, SectionKind};
 use crate::hashes::{ANY_SIZE, Part};
+use crate::icon::Icon;
 use crate::magic::MagicRule;
 use crate::member::MemberSignature;
 use crate::names::{self, le_u32};
@@ -180,6 +181,14 @@ impl Builder {
         certificate: &Certificate<'_>,
     ) -> Result<(), BuildError> {
         self.add_record(RecordKind::Certificate, name, certificate.code())
+    }
+
+    /// Adds an icon.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_icon(&mut self, icon: &Icon<'_>) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Icon, None, icon.code())
     }
 
     fn add_record(

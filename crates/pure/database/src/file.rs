@@ -21,6 +21,7 @@ use crate::anchors::{Anchors, Bitmap, TARGETS};
 use crate::certificate::Certificates;
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
+use crate::icon::Icons;
 use crate::magic::MagicRules;
 use crate::member::Members;
 use crate::names::{NameId, Names};
@@ -282,6 +283,12 @@ impl<'a> Database<'a> {
     #[must_use]
     pub fn certificates(&self) -> Certificates<'a> {
         Certificates::new(self)
+    }
+
+    /// The icons that signatures ask for.
+    #[must_use]
+    pub fn icons(&self) -> Icons<'a> {
+        Icons::new(self)
     }
 
     /// The bytes of a section; none where there is no such section.

@@ -18,11 +18,13 @@ pub(crate) enum RecordKind {
     Password,
     /// Certificates that sign programs.
     Certificate,
+    /// Icons of programs.
+    Icon,
 }
 
 impl RecordKind {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Member, Self::Magic, Self::Password, Self::Certificate];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Member, Self::Magic, Self::Password, Self::Certificate, Self::Icon];
 
     /// The last digits of its section's number.
     pub(crate) fn number(self) -> u32 {
@@ -31,6 +33,7 @@ impl RecordKind {
             Self::Magic => 1,
             Self::Password => 2,
             Self::Certificate => 3,
+            Self::Icon => 4,
         }
     }
 }

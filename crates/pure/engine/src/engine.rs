@@ -87,6 +87,11 @@ impl Known<'_> {
         (refined.text.unwrap_or(kind), refined)
     }
 
+    /// What stands inside of something of a type that was told.
+    pub(crate) fn inside_of(&self, layer: &Layer<'_>) -> Refined {
+        self.magic.refine(layer.bytes, layer.kind, MAX_PLACES)
+    }
+
     /// As what kind of text something is to be read too, whose magic number says that it is none.
     pub(crate) fn second_look(&self, layer: &Layer<'_>) -> Option<(FileType, Refined)> {
         let is_binary = !layer.kind.is_unmarked() && !BORN_OF_TEXT.contains(&layer.kind);

@@ -19,7 +19,9 @@ fn sets_work_together_as_by_clamscan() {
     for (cases, texts) in each_case(folder.path()) {
         let sets: Vec<(&str, &str)> =
             texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let names: usize = compare(&sets, &files, &[]).values().map(|names| names.len()).sum();
+        // What lies in a good file is clean for its cache, and found nowhere else from then on.
+        let names: usize =
+            compare(&sets, &files, &["--disable-cache"]).values().map(|names| names.len()).sum();
         found.push(format!("{cases} {names}"));
     }
     assert_eq!(found, EXPECTED);

@@ -3,6 +3,7 @@
 use watchglass_database::SignatureId;
 use watchglass_database::offset::Offset;
 
+use crate::icon::Measured;
 use crate::regex::{Expressions, Sought, text_flags};
 use crate::work::{OutOfWork, Work};
 
@@ -52,6 +53,8 @@ pub(crate) struct Buffers {
     pub(crate) next: Vec<Span>,
     /// Lists that are not in use.
     pub(crate) lists: Lists,
+    /// The icons of this object.
+    pub(crate) icons: Measured,
     /// Expressions that were compiled.
     pub(crate) expressions: Expressions,
     /// Whether of some expression it is not known whether it matches this object.

@@ -84,14 +84,7 @@ pub(crate) fn clamscan(sets: Sets<'_>, files: &Path, arguments: &[&str]) -> Foun
     }
     let mut command = Command::new("clamscan");
     command.arg("--database").arg(folder.path());
-    // What lies in a good file is told clean to its cache, and found nowhere else from then on.
-    command.args([
-        "--disable-cache",
-        "--allmatch",
-        "--no-summary",
-        "--recursive",
-        "--detect-pua=yes",
-    ]);
+    command.args(["--allmatch", "--no-summary", "--recursive", "--detect-pua=yes"]);
     let output = command.args(arguments).arg(files).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!errors.contains("LibClamAV Error"), "{errors}");

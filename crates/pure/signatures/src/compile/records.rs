@@ -2,7 +2,8 @@
 
 use watchglass_database::offset as place;
 use watchglass_database::{
-    Archives, BuildError, Builder, Certificate, MagicRule, MemberSignature, NamePattern, Password,
+    Archives, BuildError, Builder, Certificate, Icon, MagicRule, MemberSignature, NamePattern,
+    Password,
 };
 use watchglass_formats as formats;
 use watchglass_pcre::{Expression, Options};
@@ -143,3 +144,18 @@ pub(super) fn add_certificate(
 }
 
 const UNNAMED: &[u8] = b"(unnamed CRB rule)";
+
+/// Adds an icon.
+pub(super) fn add_icon(builder: &mut Builder, icon: &crate::icon::Icon) -> Result<(), LineError> {
+    let numbers =
+        |spot: crate::icon::Spot| [spot.average.into(), u32::from(spot.x), u32::from(spot.y)];
+    let [first, second] = &icon.groups;
+    let spots = [icon.color, icon.gray, icon.bright, icon.dark, icon.edge, icon.no_edge];
+    let row = Icon {
+        groups: [first, second],
+        side: icon.size.into(),
+        spots: spots.map(|three| three.map(numbers)),
+        spread: icon.spread.map(u32::from),
+    };
+    Ok(builder.add_icon(&row)?)
+}

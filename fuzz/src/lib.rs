@@ -12,10 +12,11 @@ use std::sync::LazyLock;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::Digest as _;
+use watchglass_authenticode::{Known, KnownCertificate, Rights, examine};
 use watchglass_bytes::Reader;
 use watchglass_checks::results::Results;
 use watchglass_checks::{Case, derive};
-use watchglass_database::{Database, Digest, HashRole, NameId};
+use watchglass_database::{Database, Digest, FORMAT_VERSION, HashRole, NameId};
 use watchglass_events::log::{self, LogWriter};
 use watchglass_evidence::{
     Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, Part, PartName,
@@ -32,6 +33,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target under its name, which is also the name of its folder in `corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("authenticode", authenticode),
     ("bundle", bundle),
     ("bytes", bytes),
     ("channel", channel),
@@ -185,6 +187,19 @@ pub fn bytes(data: &[u8]) {
     }
 }
 
+/// The signature of a program, read and held against a certificate that it may lead to: of the subject
+/// of the signature that is kept, and of nobody's key, so that nothing is ever trusted.
+pub fn authenticode(data: &[u8]) {
+    let rights = Rights { code: true, time: true, certificates: true };
+    let modulus = [0xff; 256];
+    let subject =
+        *b"\xae\xe1\x35\x7a\xf5\x98\xc8\x45\x38\xf2\x7d\x12\x63\x1b\xb5\x25\x50\x22\x70\x78";
+    let one = KnownCertificate { subject, serial: None, modulus: &modulus, rights, not_before: 0 };
+    let known = Known { trusted: &[one], blocked: &[one] };
+    let outcome = examine(data, &|algorithm| algorithm.digest([data]), known, Some(1_800_000_000));
+    assert!(outcome.blocked.is_empty() && outcome.trust.is_err());
+}
+
 /// A compiled database whose head is right: what lies behind it is then believed until it is asked.
 pub fn database(data: &[u8]) {
     let data = with_right_digest(data);
@@ -200,11 +215,22 @@ pub fn database(data: &[u8]) {
     for id in 0..20 {
         let _ = database.name(NameId(id));
     }
+    // Each record of a section takes bytes of it.
+    let records = [
+        database.members().count(),
+        database.magic_rules().count(),
+        database.passwords().count(),
+        database.certificates().count(),
+    ];
+    assert!(records.into_iter().all(|count| count <= data.len()));
 }
 
-/// The bytes with the digest of head and table made again.
+/// The bytes with the version that is read, and with the digest of head and table made again.
 fn with_right_digest(data: &[u8]) -> Vec<u8> {
     let mut data = data.to_vec();
+    if let Some(version) = data.get_mut(8..12) {
+        version.copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    }
     let sections = data.get(12..).and_then(|rest| rest.first_chunk());
     let sections =
         sections.map_or(0, |count| usize::try_from(u32::from_le_bytes(*count)).unwrap_or(0));

@@ -17,6 +17,11 @@ fn bytes_survives_its_corpus() {
 }
 
 #[test]
+fn authenticode_survives_its_corpus() {
+    replay("authenticode");
+}
+
+#[test]
 fn database_survives_its_corpus() {
     replay("database");
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use watchglass_channel::{
     Code, Digested, FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Member, Omission,
@@ -198,7 +198,14 @@ fn settings(setup: &Setup) -> Settings {
             limits: setup.has(Switch::AlertLimits),
             heuristics: setup.has(Switch::AlertHeuristics),
         },
+        now: now(),
     }
+}
+
+/// For certificates of programs. A clock before 1970 tells no time.
+fn now() -> Option<i64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    since.as_secs().try_into().ok()
 }
 
 /// Bytes of the buffer that are kept for the next file.

@@ -2,7 +2,8 @@
 //!
 //! A byte of its kind, then: 0 size, 1 entry point, 2 number of sections: the least and the most;
 //! 3 what the file lies in, 4 all that it lies in from the outside to the inside, 5 as what it is
-//! looked at again: a stretch with the name of a type, for 4 one with a stretch for each.
+//! looked at again: a stretch with the name of a type, for 4 one with a stretch for each; 6 groups of its
+//! icon: a stretch for each of two, empty for any.
 
 use crate::code::{Cursor, push_number, push_stretch};
 
@@ -21,6 +22,8 @@ pub enum Condition<'a> {
     Intermediates(Types<'a>),
     /// No condition: as what the file is looked at again when the signature is found.
     Handler(&'a [u8]),
+    /// The groups that an icon of the program must be of, empty for any.
+    Icon([&'a [u8]; 2]),
 }
 
 /// Conditions in order; a broken one is given as what never holds.
@@ -73,6 +76,7 @@ impl<'a> Condition<'a> {
             3 => Self::Container(code.stretch()?),
             4 => Self::Intermediates(Types { code: Cursor::new(code.stretch()?) }),
             5 => Self::Handler(code.stretch()?),
+            6 => Self::Icon([code.stretch()?, code.stretch()?]),
             _ => return None,
         })
     }
@@ -116,6 +120,12 @@ impl ConditionsCode {
     pub fn push_handler(&mut self, name: &str) {
         self.0.push(5);
         push_stretch(&mut self.0, name.as_bytes());
+    }
+
+    /// Adds the groups that an icon must be of, empty for any.
+    pub fn push_icon(&mut self, groups: [&[u8]; 2]) {
+        self.0.push(6);
+        groups.iter().for_each(|group| push_stretch(&mut self.0, group));
     }
 
     /// Its bytes.

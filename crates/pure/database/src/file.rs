@@ -18,9 +18,15 @@ use thiserror::Error;
 use watchglass_bytes::{ReadError, Reader};
 
 use crate::anchors::{Anchors, Bitmap, TARGETS};
+use crate::certificate::Certificates;
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
+use crate::icon::Icons;
+use crate::magic::MagicRules;
+use crate::member::Members;
 use crate::names::{NameId, Names};
+use crate::password::Passwords;
+use crate::records::RecordKind;
 use crate::signatures::{Heads, Signatures, Untriggered};
 
 /// A compiled set of signatures where it lies.
@@ -99,7 +105,7 @@ pub enum VerifyError {
 }
 
 /// Version of the layout. It changes with any change of what sections hold.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Bytes of a page, on which sections begin.
 pub const PAGE_BYTES: usize = 4096;
 /// Most sections of a file.
@@ -131,6 +137,8 @@ pub(crate) enum SectionKind {
     Untriggered(u8),
     /// Signatures for a target that the first bytes of a file announce.
     Heads(u8),
+    /// What sets say beside digests and patterns.
+    Records(RecordKind),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +261,36 @@ impl<'a> Database<'a> {
         Untriggered::new(self.section(SectionKind::Untriggered(target)))
     }
 
+    /// The signatures on what containers say of their members.
+    #[must_use]
+    pub fn members(&self) -> Members<'a> {
+        Members::new(self)
+    }
+
+    /// What tells types of files, beside what every engine knows.
+    #[must_use]
+    pub fn magic_rules(&self) -> MagicRules<'a> {
+        MagicRules::new(self)
+    }
+
+    /// The passwords that are tried on archives.
+    #[must_use]
+    pub fn passwords(&self) -> Passwords<'a> {
+        Passwords::new(self)
+    }
+
+    /// The certificates that sign programs.
+    #[must_use]
+    pub fn certificates(&self) -> Certificates<'a> {
+        Certificates::new(self)
+    }
+
+    /// The icons that signatures ask for.
+    #[must_use]
+    pub fn icons(&self) -> Icons<'a> {
+        Icons::new(self)
+    }
+
     /// The bytes of a section; none where there is no such section.
     pub(crate) fn section(&self, kind: SectionKind) -> &'a [u8] {
         let section = self.sections.iter().find(|(other, _)| *other == kind);
@@ -320,6 +358,7 @@ impl SectionKind {
             .chain(by_target(Self::Anchors))
             .chain(by_target(Self::Untriggered))
             .chain(by_target(Self::Heads))
+            .chain(RecordKind::ALL.map(Self::Records))
     }
 
     /// The number by which a file names it.
@@ -332,6 +371,7 @@ impl SectionKind {
             Self::Anchors(target) => 0x700 | u32::from(target),
             Self::Untriggered(target) => 0x800 | u32::from(target),
             Self::Heads(target) => 0x900 | u32::from(target),
+            Self::Records(kind) => 0xa00 | kind.number(),
             Self::Hashes(role, algorithm, part) => {
                 let role: u32 = match role {
                     HashRole::File => 0x100,

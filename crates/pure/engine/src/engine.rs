@@ -10,6 +10,8 @@ use crate::layer::Layer;
 use crate::report::{Reason, Report};
 use crate::scan::Scan;
 use crate::settings::Settings;
+use crate::signer::Signers;
+use crate::{magic, passwords};
 
 /// A database, the settings of a scan and the memory that it needs. One serves any number of files,
 /// one after another.
@@ -24,6 +26,9 @@ pub struct Engine<'d> {
 pub(crate) struct Known<'d> {
     pub(crate) database: Option<&'d Database<'d>>,
     magic: Magic,
+    /// What is tried on encrypted zip files, in this order.
+    pub(crate) zip_passwords: Vec<&'d [u8]>,
+    pub(crate) signers: Signers<'d>,
     pub(crate) settings: Settings,
 }
 
@@ -39,7 +44,13 @@ impl<'d> Engine<'d> {
     /// millisecond.
     #[must_use]
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
-        let known = Known { database, magic: Magic::standard(), settings };
+        let known = Known {
+            database,
+            magic: magic::with(database),
+            zip_passwords: passwords::for_zip(database),
+            signers: Signers::of(database),
+            settings,
+        };
         Self { known, memory: Memory::default() }
     }
 
@@ -74,6 +85,11 @@ impl Known<'_> {
         let kind = self.magic.identify(bytes);
         let refined = self.magic.refine(bytes, kind, MAX_PLACES);
         (refined.text.unwrap_or(kind), refined)
+    }
+
+    /// What stands inside of something of a type that was told.
+    pub(crate) fn inside_of(&self, layer: &Layer<'_>) -> Refined {
+        self.magic.refine(layer.bytes, layer.kind, MAX_PLACES)
     }
 
     /// As what kind of text something is to be read too, whose magic number says that it is none.

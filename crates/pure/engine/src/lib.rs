@@ -38,9 +38,13 @@ mod forms;
 mod heuristic;
 mod inside;
 mod layer;
+mod magic;
+mod metadata;
+mod passwords;
 mod report;
 mod scan;
 mod settings;
+mod signer;
 mod test_signature;
 #[cfg(test)]
 mod tests;

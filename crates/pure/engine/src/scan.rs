@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use watchglass_database::{Algorithm, Digest, HashRole};
 use watchglass_formats::pe::Pe;
 use watchglass_formats::{Facts, Refined};
-use watchglass_matching::Work;
+use watchglass_matching::{OutOfWork, Work};
 use watchglass_unpack::{Budget, Depth, Limit, NotScanned};
 
 use crate::digests::digest;
@@ -14,6 +14,7 @@ use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::{Detection, Finding, Omission, Reason, Report};
 use crate::settings::Matches;
+use crate::signer::Trust;
 use crate::{containers, test_signature};
 use watchglass_formats::FileType;
 
@@ -45,7 +46,9 @@ impl<'s, 'd> Scan<'s, 'd> {
 
     /// Looks at an object with all that is inside of it.
     pub(crate) fn object(&mut self, layer: &Layer<'_>, refined: &Refined, depth: Depth) -> Flow {
-        self.content(layer, depth)?;
+        if self.content(layer, depth)? == Trust::Trusted {
+            return Flow::Continue(());
+        }
         if refined.unlisted > 0 {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }
@@ -65,22 +68,28 @@ impl<'s, 'd> Scan<'s, 'd> {
         self.places(&layer, &refined.places, depth)
     }
 
-    /// Looks at the bytes of an object, not at what is inside.
-    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+    /// Looks at the bytes of an object, not at what is inside, unless somebody trusted signed it.
+    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> ControlFlow<(), Trust> {
         self.report.objects = self.report.objects.saturating_add(1);
         self.report.bytes = self.report.bytes.saturating_add(layer.size());
         if test_signature::is_test_file(layer.bytes) {
             self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
         }
-        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         let facts = Facts::of(layer.kind, layer.bytes);
+        if let Facts::Pe(pe) = &facts
+            && self.signature(layer, pe)? == Trust::Trusted
+        {
+            return ControlFlow::Continue(Trust::Trusted);
+        }
+        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         if let Facts::Pe(pe) = &facts {
             self.program(layer, pe)?;
         }
         if facts.is_broken_executable() && self.known.settings.alerts.broken_executables {
             self.suspect(layer, Heuristic::BrokenExecutable);
         }
-        self.views(layer, &facts, depth)
+        self.views(layer, &facts, depth)?;
+        ControlFlow::Continue(Trust::None)
     }
 
     fn program(&mut self, layer: &Layer<'_>, pe: &Pe<'_>) -> Flow {
@@ -133,6 +142,16 @@ impl<'s, 'd> Scan<'s, 'd> {
         if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
             return Flow::Continue(());
         }
+        self.tell(layer, detection, offset)
+    }
+
+    /// Tells what was found, whether something is good was asked before.
+    pub(crate) fn tell(
+        &mut self,
+        layer: &Layer<'_>,
+        detection: Detection,
+        offset: Option<u64>,
+    ) -> Flow {
         self.report.find(Finding { detection, member: layer.path(), offset });
         match self.known.settings.matches {
             Matches::First => Flow::Break(()),
@@ -177,6 +196,14 @@ impl<'s, 'd> Scan<'s, 'd> {
     pub(crate) fn refuse_for_work(&mut self, layer: &Layer<'_>, which: Limit) {
         let limit = self.known.settings.limits.max_steps;
         self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
+    }
+
+    /// Tells that matching ended before its end.
+    pub(crate) fn refuse_for_end(&mut self, layer: &Layer<'_>, ended: OutOfWork) {
+        match ended {
+            OutOfWork::Stopped => self.refuse_for_work(layer, Limit::Stopped),
+            _ => self.refuse_for_work(layer, Limit::Steps),
+        }
     }
 
     pub(crate) fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {

@@ -4,7 +4,7 @@
 
 use watchglass_database::HashRole;
 use watchglass_formats::{Facts, FileType};
-use watchglass_matching::{Hit, Matcher, Object, OutOfWork};
+use watchglass_matching::{Hit, Matcher, Object};
 use watchglass_normal::{Limits, OverLimit, html, text};
 use watchglass_unpack::{Depth, Limit, NotScanned};
 
@@ -34,7 +34,7 @@ impl Scan<'_, '_> {
         match layer.kind {
             FileType::Html => self.page(layer, layer.bytes, depth),
             FileType::HtmlUtf16 => {
-                self.view(layer, facts, View::of(layer, GENERIC))?;
+                self.view(layer, facts, View::of(layer, GENERIC), depth)?;
                 let mut bytes = std::mem::take(&mut self.memory.forms.narrowed);
                 html::from_utf16(layer.bytes, &mut bytes);
                 let flow = self.page(layer, &bytes, depth);
@@ -45,26 +45,29 @@ impl Scan<'_, '_> {
             | FileType::TextUtf8
             | FileType::TextUtf16Le
             | FileType::TextUtf16Be
-            | FileType::Script => self.text(layer, facts),
-            kind => self.view(layer, facts, View::of(layer, kind.target().unwrap_or(GENERIC))),
+            | FileType::Script => self.text(layer, facts, depth),
+            kind => {
+                let view = View::of(layer, kind.target().unwrap_or(GENERIC));
+                self.view(layer, facts, view, depth)
+            }
         }
     }
 
-    fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>) -> Flow {
+    fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, depth: Depth) -> Flow {
         let mut form = std::mem::take(&mut self.memory.forms.text);
         let flow = match text::normalise(layer.bytes, &FORMS, &mut form) {
             // One look serves for both.
-            Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT)),
+            Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT), depth),
             Ok(text::Form::Changed) => {
                 let view = View { bytes: &form, target: TEXT, ..View::form(&[], layer.size()) };
-                match self.view(layer, facts, View::of(layer, GENERIC)) {
-                    Flow::Continue(()) => self.view(layer, facts, view),
+                match self.view(layer, facts, View::of(layer, GENERIC), depth) {
+                    Flow::Continue(()) => self.view(layer, facts, view, depth),
                     Flow::Break(()) => Flow::Break(()),
                 }
             }
             Err(over) => {
                 self.refuse_form(layer, over);
-                self.view(layer, facts, View::of(layer, GENERIC))
+                self.view(layer, facts, View::of(layer, GENERIC), depth)
             }
         };
         self.memory.forms.text = form;
@@ -80,7 +83,7 @@ impl Scan<'_, '_> {
             }
             Err(over) => {
                 self.refuse_form(layer, over);
-                self.view(layer, &Facts::Unknown, View::of(layer, HTML))
+                self.view(layer, &Facts::Unknown, View::of(layer, HTML), depth)
             }
         };
         self.memory.forms.pages = pages;
@@ -98,7 +101,7 @@ impl Scan<'_, '_> {
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             self.names(layer, HashRole::File, size, None, |one| digest(bytes, one))?;
             let view = View { target, ..View::form(bytes, size) };
-            self.view(layer, &Facts::Unknown, view)?;
+            self.view(layer, &Facts::Unknown, view, depth)?;
         }
         for data in &pages.data {
             self.data(layer, data, depth)?;
@@ -147,8 +150,21 @@ impl Scan<'_, '_> {
         self.refuse(layer, layer.kind, layer.kind, reason);
     }
 
+    /// Looks at an object once more, as the type that a signature tells (`HandlerType`).
+    fn again(&mut self, layer: &Layer<'_>, kind: FileType, depth: Depth) -> Flow {
+        let again = layer.again(kind);
+        let inside = self.budget.admit().and_then(|()| self.budget.inside(depth));
+        match inside {
+            Ok(inside) => self.object(&again, &self.known.inside_of(&again), inside),
+            Err(reason) => {
+                self.refuse(layer, layer.kind, layer.kind, reason);
+                Flow::Continue(())
+            }
+        }
+    }
+
     /// Looks at one view.
-    fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>) -> Flow {
+    fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>, depth: Depth) -> Flow {
         let Some(database) = self.known.database else { return Flow::Continue(()) };
         let around = layer.types_around();
         let object = Object {
@@ -169,17 +185,16 @@ impl Scan<'_, '_> {
         let ended = matcher.scan(&object, &mut self.memory.scratch, &mut self.work, &mut found);
         for hit in hits {
             match hit.handler {
-                Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
-                None => {
+                Some(kind) if !layer.is_again() => self.again(layer, kind, depth)?,
+                // What tells a type of what has it already is a finding, as in ClamAV.
+                _ => {
                     let offset = hit.offset.filter(|_| view.is_object);
                     self.find(layer, Detection::Signature(hit.name), offset)?;
                 }
             }
         }
-        match ended {
-            Ok(()) => {}
-            Err(OutOfWork::Stopped) => self.refuse_for_work(layer, Limit::Stopped),
-            Err(_) => self.refuse_for_work(layer, Limit::Steps),
+        if let Err(ended) = ended {
+            self.refuse_for_end(layer, ended);
         }
         Flow::Continue(())
     }

@@ -5,9 +5,18 @@ use watchglass_formats::FileType;
 
 use crate::scan::Object;
 
-/// Whether all conditions hold, and as what the object is to be looked at again.
-pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Option<FileType>> {
-    let mut handler = None;
+/// What is left to be asked and to be done once the signature was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Then<'a> {
+    /// As what the object is to be looked at again.
+    pub(crate) handler: Option<FileType>,
+    /// Groups that an icon must be of: dear to find out, so it is asked last.
+    pub(crate) icons: Option<[&'a [u8]; 2]>,
+}
+
+/// Whether all conditions hold, and what is left for later.
+pub(crate) fn hold<'a>(conditions: Conditions<'a>, object: &Object<'_>) -> Option<Then<'a>> {
+    let mut then = Then::default();
     for condition in conditions {
         let holds = match condition {
             Condition::FileSize(min, max) => within(object.file_size, min, max),
@@ -22,15 +31,20 @@ pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Op
             Condition::Container(name) => object.container.is_some_and(|of| is(name, of)),
             Condition::Intermediates(types) => lies_in(types, object.intermediates),
             Condition::Handler(name) => {
-                handler = FileType::ALL.iter().copied().find(|of| of.name().as_bytes() == name);
-                handler.is_some()
+                let mut all = FileType::ALL.iter().copied();
+                then.handler = all.find(|of| of.name().as_bytes() == name);
+                then.handler.is_some()
+            }
+            Condition::Icon(groups) => {
+                then.icons = Some(groups);
+                true
             }
         };
         if !holds {
             return None;
         }
     }
-    Some(handler)
+    Some(then)
 }
 
 fn within(number: u64, min: u32, max: u32) -> bool {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use watchglass_database::logic::{Logic, MAX_DEPTH, Node, Operator};
 use watchglass_database::offset::Offset;
 use watchglass_database::signature::{Bodies, Logical, Regex, Signature, Subsignature};
-use watchglass_formats::FileType;
 
+use crate::condition::Then;
 use crate::regex::Sought;
 use crate::scan::Object;
 use crate::scratch::{Buffers, Span};
@@ -28,9 +28,10 @@ pub(crate) struct Evaluation<'e, 'w> {
 
 /// How a signature holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Matched {
+pub(crate) struct Matched<'a> {
     pub(crate) offset: Option<u64>,
-    pub(crate) handler: Option<FileType>,
+    /// What is left to be asked and to be done.
+    pub(crate) then: Then<'a>,
 }
 
 /// Whether a number must be known, or only whether it is 0.
@@ -59,7 +60,10 @@ struct Counts {
 type Known = [Option<(Wanted, Found)>; MAX_SUBSIGNATURES];
 
 impl Evaluation<'_, '_> {
-    pub(crate) fn of(mut self, signature: &Signature<'_>) -> Result<Option<Matched>, OutOfWork> {
+    pub(crate) fn of<'a>(
+        mut self,
+        signature: &Signature<'a>,
+    ) -> Result<Option<Matched<'a>>, OutOfWork> {
         match signature {
             Signature::Body(offset, body) => {
                 self.starts(*offset);
@@ -69,16 +73,16 @@ impl Evaluation<'_, '_> {
                     ControlFlow::Break(())
                 })?;
                 let offset = first.and_then(|first| u64::try_from(first).ok());
-                Ok(first.map(|_| Matched { offset, handler: None }))
+                Ok(first.map(|_| Matched { offset, then: Then::default() }))
             }
             Signature::Logical(logical) => {
-                let Some(handler) = condition::hold(logical.conditions(), self.object) else {
+                let Some(then) = condition::hold(logical.conditions(), self.object) else {
                     return Ok(None);
                 };
                 let mut known = [None; MAX_SUBSIGNATURES];
                 let held =
                     self.logic(logical, logical.logic, Wanted::Any, MAX_DEPTH, &mut known)?;
-                Ok(held.map(|_| Matched { offset: None, handler }))
+                Ok(held.map(|_| Matched { offset: None, then }))
             }
         }
     }

@@ -57,6 +57,7 @@ pub mod logical;
 mod offset;
 mod password;
 mod phishing;
+mod posix;
 mod set;
 mod setting;
 mod signature;

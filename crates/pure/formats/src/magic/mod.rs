@@ -154,7 +154,7 @@ impl Magic {
             FileType::Gif => to != FileType::Mail,
             _ => !matches!(to, FileType::Html | FileType::Mail),
         };
-        self.each_match(file, from, is_of_use, |offset, to| {
+        self.each_match(file, Extent::Whole, from, is_of_use, |offset, to| {
             if to == FileType::Ignored {
                 return Wanted::Stop;
             }
@@ -210,21 +210,17 @@ impl Magic {
     /// [`FileType::Sfx`] on (and programs) the one that stands last.
     fn pattern_type(&self, bytes: &[u8], from: FileType) -> FileType {
         let mut kind = FileType::Any;
-        self.each_match(
-            bytes,
-            from,
-            |_| true,
-            |_, to| {
-                if to == FileType::Ignored {
-                    kind = to;
-                    return Wanted::Stop;
-                }
-                if to > kind || to >= FileType::Sfx || to == FileType::MsExe {
-                    kind = to;
-                }
-                Wanted::Same
-            },
-        );
+        let any = |_| true;
+        self.each_match(bytes, Extent::Head, from, any, |_, to| {
+            if to == FileType::Ignored {
+                kind = to;
+                return Wanted::Stop;
+            }
+            if to > kind || to >= FileType::Sfx || to == FileType::MsExe {
+                kind = to;
+            }
+            Wanted::Same
+        });
         kind
     }
 
@@ -233,6 +229,7 @@ impl Magic {
     fn each_match(
         &self,
         bytes: &[u8],
+        extent: Extent,
         from: FileType,
         is_of_use: impl Fn(FileType) -> bool,
         mut found: impl FnMut(usize, FileType) -> Wanted,
@@ -244,7 +241,7 @@ impl Magic {
             else {
                 return Wanted::Same;
             };
-            if *done || !rule.may_stand(place, bytes.len(), from) {
+            if *done || !rule.may_stand(place, bytes.len(), extent, from) {
                 return Wanted::Same;
             }
             if !rule.pattern.is_at(bytes, place, memo) {
@@ -303,6 +300,13 @@ enum Wanted {
     Stop,
 }
 
+/// What bytes are of a file: the end of a head is no end, nor does ClamAV look there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Head,
+    Whole,
+}
+
 impl Rule {
     /// The one place where the rule may stand. A rule that counts from the end has one even in a file
     /// that is too short for it, beyond which nothing matches.
@@ -315,7 +319,10 @@ impl Rule {
         }
     }
 
-    fn may_stand(&self, place: usize, length: usize, kind: FileType) -> bool {
+    fn may_stand(&self, place: usize, length: usize, extent: Extent, kind: FileType) -> bool {
+        if extent == Extent::Head && matches!(self.offset, Offset::BeforeEnd { .. }) {
+            return false;
+        }
         let range = self.offset.range(length);
         range.is_some_and(|(first, last)| (first..=last).contains(&place))
             && (self.from == FileType::Any || self.from == kind)

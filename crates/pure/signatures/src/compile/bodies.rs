@@ -70,11 +70,7 @@ impl Bodies {
         name: String,
         signature: &LogicalSignature,
     ) -> Result<(), NotCompiled> {
-        let description = &signature.description;
         let has = |of: fn(&Subsignature) -> bool| signature.subsignatures.iter().any(of);
-        if description.icon_group_1.is_some() || description.icon_group_2.is_some() {
-            return Err(NotCompiled("logical signatures with icons"));
-        }
         if has(|of| matches!(of, Subsignature::FuzzyImage(_))) {
             return Err(NotCompiled("logical signatures with fuzzy image hashes"));
         }

@@ -219,5 +219,12 @@ pub(super) fn conditions(description: &Description) -> ConditionsCode {
     if let Some(kind) = description.handler_type {
         code.push_handler(kind.name());
     }
+    let groups = [&description.icon_group_1, &description.icon_group_2];
+    if groups.iter().any(|group| group.is_some()) {
+        // `*` is any group, as is none.
+        let named = |group: &Option<Box<[u8]>>| group.clone().filter(|name| **name != *b"*");
+        let [first, second] = groups.map(|group| named(group).unwrap_or_default());
+        code.push_icon([&first, &second]);
+    }
     code
 }

@@ -7,10 +7,9 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{Bounds, in_child, peak_mib, python, skip, variable};
+use common::{Bounds, SETS, compiled, in_child, peak_mib, python, skip, variable, within};
 use watchglass_database::Database;
-use watchglass_engine::{Engine, Limits, MATCHING_STEPS, Matches, Reason, Report, Settings};
-use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
+use watchglass_engine::{Engine, Limits, Matches, Reason, Report, Settings};
 use watchglass_unpack::NotScanned;
 
 /// What a person would allow one worker.
@@ -167,41 +166,6 @@ fn label(reason: &Reason) -> String {
     }
 }
 
-fn within(report: &Report, limits: &Limits) {
-    let cost = report.cost;
-    assert!(cost.unpacked <= limits.max_scan_size && cost.files <= limits.max_files, "{cost:?}");
-    assert!(cost.steps <= limits.max_steps, "{cost:?}");
-    assert!(cost.matching <= limits.max_steps * MATCHING_STEPS, "{cost:?}");
-}
-
-/// One signature of each kind, so that every way of looking is gone.
-const SETS: &[(&str, &str)] = &[
-    ("a.hdb", "d41d8cd98f00b204e9800998ecf8427f:*:A:73\n"),
-    ("a.hsb", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85f:*:B:73\n"),
-    ("a.mdb", "4096:d41d8cd98f00b204e9800998ecf8427f:C\n"),
-    (
-        "a.ndb",
-        "D:0:*:77617463682d{4-}676c617373\nE:3:*:3c62*6f6d623e\nF:7:*:6e6f2062(6f|30)6d62\nG:4:*:62??6d62{-9}21\n",
-    ),
-    (
-        "a.ldb",
-        "H;Engine:81-255,Target:0;0&1;626f6d62::i;0/bo+mb\\d/\nI;Engine:81-255,Target:10;0>2;2f4a53\n",
-    ),
-];
-
-fn compiled(sets: &[(&str, &str)]) -> Vec<u8> {
-    let source = |(file, text): &(&str, &'static str)| Source {
-        set: SignatureSet::named(file).unwrap(),
-        bytes: text.as_bytes(),
-        maker: Maker::Official,
-    };
-    let sources: Vec<_> =
-        sets.iter().map(|set| source(&(set.0, set.1.to_owned().leak()))).collect();
-    let (compiled, problems) = compile(&sources, PotentiallyUnwanted::Take);
-    println!("{problems:?}");
-    compiled
-}
-
 /// Why something was not scanned: the limit, or the kind of reason. What has none was looked at to its
 /// end, and cost next to nothing.
 type Table = &'static [(&'static str, &'static [&'static str])];
@@ -258,6 +222,7 @@ const ARCHIVES: Table = &[
     ("tar-pax", &[]),
     ("tar-sizes", &["damaged"]),
     ("zip-42", &["the ratio"]),
+    ("zip-descriptors", &["the steps"]),
     ("zip-flat", &["MaxFileSize", "unexplained"]),
     ("zip-many", &["MaxFiles"]),
     ("zip-overlapping", &["damaged", "overlapping", "unexplained"]),

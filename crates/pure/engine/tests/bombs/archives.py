@@ -104,6 +104,12 @@ def zip_sizes():
     return finished(body, [(b"a", 0, 0, 0xFFFFFFFE, 0xFFFFFFFE, 0), (b"b", 8, 0, 1, 0xFFFFFFFE, 0xFFFFFFF0)])
 
 
+def zip_descriptors(count, megabytes):
+    """Stored members whose size only a descriptor would tell, and no descriptor in a long file."""
+    head = b"PK\x03\x04" + struct.pack("<HHHIIIIHH", 20, 8, 0, 0, 0, 0, 0, 1, 0) + b"a"
+    return head * count + bytes(megabytes * MB)
+
+
 def tar_header(name, size, kind=b"0"):
     header = bytearray(512)
     header[: len(name)] = name
@@ -277,6 +283,7 @@ def bombs():
     yield "zip-overlapping", zip_overlapping(300)
     yield "zip-same", zip_same(5_000)
     yield "zip-many", zipped((str(number), b"") for number in range(12_000))
+    yield "zip-descriptors", zip_descriptors(9_000, 30)
     yield "zip-sizes", zip_sizes()
     yield "docx", zipped([("[Content_Types].xml", b"<Types/>"), ("word/document.xml", b"<w:p>" * (22 * MB))])
     yield "tar-sizes", tar_sizes()

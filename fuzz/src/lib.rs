@@ -4,6 +4,7 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+pub mod engine;
 pub mod normal;
 pub mod unpack;
 
@@ -40,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("database", database),
     ("documents", documents),
     ("elf", elf),
+    ("engine", engine::scan),
     ("envelope", envelope),
     ("event_log", event_log),
     ("identify", identify),

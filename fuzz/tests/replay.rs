@@ -37,6 +37,11 @@ fn elf_survives_its_corpus() {
 }
 
 #[test]
+fn engine_survives_its_corpus() {
+    replay("engine");
+}
+
+#[test]
 fn envelope_survives_its_corpus() {
     replay("envelope");
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod damage;
 mod engine;
 mod lab;
 
@@ -20,7 +21,7 @@ use crate::trouble::Trouble;
 /// When it cannot be taken or its figures cannot be written.
 pub(crate) fn run(place: &Place, name: Option<&str>) -> Result<ExitCode, Trouble> {
     let Some(name) = name else {
-        MEASURES.iter().for_each(|measure| println!("{:12} {}", measure.name, measure.what));
+        MEASURES.iter().for_each(|measure| println!("{:14} {}", measure.name, measure.what));
         return Ok(ExitCode::SUCCESS);
     };
     let Some(measure) = MEASURES.iter().find(|measure| measure.name == name) else {
@@ -51,6 +52,8 @@ const MEASURES: &[Measure] = &[
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
+    Measure { name: "mutations", what: damage::MUTATIONS, take: damage::mutations },
+    Measure { name: "database-opens", what: damage::OPENS, take: damage::opens },
     Measure {
         name: "fuzz",
         what: "fuzz targets that an input broke, ten minutes each (promise: none)",

@@ -7,7 +7,7 @@ use watchglass_unpack::{Budget, Limit, NotScanned};
 
 use crate::forms::Forms;
 use crate::layer::Layer;
-use crate::report::{Reason, Report};
+use crate::report::{MATCHING_STEPS, Reason, Report};
 use crate::scan::Scan;
 use crate::settings::Settings;
 use crate::signer::Signers;
@@ -103,8 +103,6 @@ impl Known<'_> {
     }
 }
 
-/// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
-const MATCHING_STEPS: u64 = 1 << 14;
 /// Things that stand inside of one object and are looked at. ClamAV looks at ten.
 const MAX_PLACES: usize = 64;
 /// Types whose files are texts.

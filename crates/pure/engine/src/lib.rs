@@ -54,8 +54,8 @@ pub use containers::{Opening, opening};
 pub use engine::Engine;
 pub use heuristic::Heuristic;
 pub use report::{
-    Detection, Finding, MAX_FINDINGS, MAX_MEMBER_NAME_BYTES, MAX_OMISSIONS, MemberPath, Omission,
-    Reason, Report,
+    Cost, Detection, Finding, MATCHING_STEPS, MAX_FINDINGS, MAX_MEMBER_NAME_BYTES, MAX_OMISSIONS,
+    MemberPath, Omission, Reason, Report,
 };
 pub use settings::{Alerts, Matches, Settings, Unpacking};
 pub use watchglass_unpack::Limits;

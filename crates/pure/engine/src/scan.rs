@@ -12,7 +12,7 @@ use crate::digests::digest;
 use crate::engine::{Known, Memory};
 use crate::heuristic::Heuristic;
 use crate::layer::Layer;
-use crate::report::{Detection, Finding, Omission, Reason, Report};
+use crate::report::{Cost, Detection, Finding, MATCHING_STEPS, Omission, Reason, Report};
 use crate::settings::Matches;
 use crate::signer::Trust;
 use crate::{containers, test_signature};
@@ -211,6 +211,13 @@ impl<'s, 'd> Scan<'s, 'd> {
     }
 
     pub(crate) fn finish(mut self) -> Report {
+        let most = self.known.settings.limits.max_steps.saturating_mul(MATCHING_STEPS);
+        self.report.cost = Cost {
+            unpacked: self.budget.unpacked(),
+            files: self.budget.files(),
+            steps: self.budget.steps(),
+            matching: most.saturating_sub(self.work.left()),
+        };
         let told = match self.known.settings.matches {
             Matches::First if self.report.findings.is_empty() => 1,
             Matches::First => 0,

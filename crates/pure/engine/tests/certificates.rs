@@ -1,9 +1,9 @@
 //! Certificates of sets make programs good or bad as with clamscan.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
-use common::{are_there, compare, shell};
+use rival::{are_there, compare, shell};
 
 #[test]
 fn signed_programs_are_trusted_and_blocked_as_by_clamscan() {

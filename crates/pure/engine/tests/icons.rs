@@ -1,11 +1,11 @@
 //! Groups of icons, and types that signatures tell, hold as with clamscan.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
 use std::fmt::Write as _;
 
-use common::{are_there, compare, scan, shell};
+use rival::{are_there, compare, scan, shell};
 
 #[test]
 fn programs_that_look_alike_are_found_as_by_clamscan() {

@@ -1,11 +1,11 @@
 //! Signatures on what containers say of their members find what clamscan finds with them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
 use std::fmt::Write as _;
 
-use common::{are_there, compare, scan, shell};
+use rival::{are_there, compare, scan, shell};
 
 #[test]
 fn members_are_found_as_by_clamscan() {

@@ -1,9 +1,9 @@
 //! Passwords of sets open what clamscan opens with them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
-use common::{are_there, compare, ours, scan, shell};
+use rival::{are_there, compare, ours, scan, shell};
 
 const PASSWORDS: &str = "\
 One;Engine:81-255,Container:CL_TYPE_ZIP;0;infected

@@ -2,9 +2,9 @@
 //! as with clamscan.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
-use common::{are_there, compare, shell};
+use rival::{are_there, compare, shell};
 
 #[test]
 fn sets_work_together_as_by_clamscan() {

@@ -1,9 +1,9 @@
 //! What sets say of types of files holds as with clamscan.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
-use common::{are_there, compare, scan, shell};
+use rival::{are_there, compare, scan, shell};
 
 /// Types of made-up magic numbers, some in place of those that everybody knows.
 const TYPES: &str = "\

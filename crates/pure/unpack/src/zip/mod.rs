@@ -180,7 +180,11 @@ impl<'a> Zip<'a> {
     fn give(&mut self, pending: Pending<'a>, budget: &'a Budget<'a>) -> Member<'a> {
         let Pending { mut header, reading, data, mut oddities, leads } = pending;
         if header.method == 0 && header.has_descriptor() && header.packed == 0 {
-            header.packed = stored_size(self.bytes.get(data..).unwrap_or_default());
+            let (size, searched) = stored_size(self.bytes.get(data..).unwrap_or_default());
+            if let Err(reason) = budget.work(searched) {
+                return Member { oddities, ..refused(header, reading, reason) };
+            }
+            header.packed = size;
         }
         if let Some(reason) = self.refuse_overlap(&header, data, &mut oddities) {
             return Member { oddities, ..refused(header, reading, reason) };
@@ -380,15 +384,23 @@ fn refused<'a>(header: Header<'a>, reading: Reading, reason: NotScanned) -> Memb
 }
 
 /// The size of a stored member that only its descriptor knows: where a descriptor says how far it is
-/// from the start. A reader of streams has no other way.
-fn stored_size(data: &[u8]) -> u64 {
+/// from the start. A reader of streams has no other way. Gives how far it looked, too.
+fn stored_size(data: &[u8]) -> (u64, usize) {
     let signature = DESCRIPTOR.to_le_bytes();
     let places = memchr::memmem::find_iter(data, &signature);
     let says = |place: usize| data.get(place.saturating_add(8)..)?.first_chunk::<4>();
-    let fits = |place: &usize| {
-        says(*place).is_some_and(|size| u64::from(u32::from_le_bytes(*size)) == to_u64(*place))
+    let fits = |place: usize| {
+        says(place).is_some_and(|size| u64::from(u32::from_le_bytes(*size)) == to_u64(place))
     };
-    places.take(MAX_DESCRIPTORS).find(fits).map_or(0, to_u64)
+    for (index, place) in places.enumerate() {
+        if fits(place) {
+            return (to_u64(place), place);
+        }
+        if index >= MAX_DESCRIPTORS {
+            return (0, place);
+        }
+    }
+    (0, data.len())
 }
 
 fn find(bytes: &[u8], signature: u32) -> Option<usize> {

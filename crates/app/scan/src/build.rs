@@ -88,9 +88,8 @@ pub(crate) fn build(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 
 impl Options {
     /// One source as it comes.
-    pub(crate) fn of(source: PathBuf, output: PathBuf, unwanted: PotentiallyUnwanted) -> Self {
-        let (sources, output) = (vec![source], Some(output));
-        Self { sources, output, unwanted, all: false, json: false }
+    pub(crate) fn of(source: PathBuf, output: PathBuf, json: bool) -> Self {
+        Self { sources: vec![source], output: Some(output), json, ..Self::default() }
     }
 }
 

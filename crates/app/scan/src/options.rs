@@ -113,6 +113,7 @@ What becomes of files in which something was found:
       --move DIR           they are moved to DIR, which must be there; a name that is taken gets `.001`
                            behind it. To another filesystem they are copied and then removed
       --copy DIR           copies are put there, which nobody else can read and nobody run
+                           Another worker, which has seen no other file, must find something as well.
                            Only the file that was scanned is touched, whoever renames meanwhile, and
                            never one that a symbolic link led to. What could not be done is told, and
                            the exit code is 2. A scan without these tells which files it would be

@@ -1,6 +1,8 @@
 //! One thread of a scan, with its worker.
 
 use std::collections::VecDeque;
+use std::error::Error;
+use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -110,7 +112,10 @@ impl<'r> Server<'r> {
         }
         let why = outcome.as_ref().err().map(ToString::to_string);
         let found = outcome.as_ref().is_ok_and(|outcome| !outcome.findings.is_empty());
-        let disposed = self.run.disposer.filter(|_| found).map(|one| one.dispose(&file));
+        let disposed = self.run.disposer.filter(|_| found).map(|disposer| {
+            self.confirm(&file.file)?;
+            disposer.dispose(&file)
+        });
         let Regular { path, size, .. } = file;
         self.tell(Event::Looked { path, size, outcome, disposed });
         if self.ended >= MAX_ENDS {
@@ -183,6 +188,27 @@ impl<'r> Server<'r> {
         let outcome = worker.answer(number, milliseconds, &|| self.is_stopped())?;
         self.handed = self.handed.saturating_sub(1);
         Ok(outcome)
+    }
+
+    /// Whether another worker, which has seen no other file, finds something in it as well. A worker
+    /// that a hostile file has taken over can accuse each file that it is handed afterwards; nothing is
+    /// taken away on its word alone. Findings are few, and a worker starts in milliseconds.
+    fn confirm(&mut self, file: &File) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let number = self.next_number();
+        let database = self.run.loaded.map(|loaded| loaded.file.as_fd());
+        let stop = || self.is_stopped();
+        let milliseconds = self.run.options.max_scan_time;
+        let outcome = self.start(database).and_then(|mut worker| {
+            worker.hand(number, milliseconds, file)?;
+            worker.answer(number, milliseconds, &stop)
+        });
+        match outcome {
+            Ok(outcome) if outcome.findings.is_empty() => {
+                Err("another worker found nothing in it".into())
+            }
+            Ok(_) => Ok(()),
+            Err(ended) => Err(format!("it was to be confirmed, and {ended}").into()),
+        }
     }
 
     fn start(&self, database: Option<BorrowedFd<'_>>) -> Result<Worker, Ended> {

@@ -261,6 +261,8 @@ fn what_is_no_compiled_file_of_this_version_is_converted_or_refused() {
     std::fs::rename(&path, folder.path().join("one.wgdb")).unwrap();
     assert_eq!(convert("one.wgdb").status.code(), Some(0));
     assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let told = database(&["convert", "--json", "one.wgdb", "-o", "two.wgdb"], folder.path());
+    assert_eq!(json(&told)["kind"], "database-copy");
     let mut older = whole.clone();
     older[8] = 0;
     std::fs::write(folder.path().join("older.wgdb"), older).unwrap();

@@ -51,7 +51,7 @@ pub enum Switch {
     /// `--heuristic-alerts`
     AlertHeuristics = 64,
     /// The answer has the digest of the bytes that were scanned.
-    Digest = 128,
+    Digest = 256,
 }
 
 /// What is to be done with a file.
@@ -78,7 +78,7 @@ pub struct Job {
 const SETUP: u8 = 0;
 const JOB: u8 = 1;
 /// All bits of [`Switch`].
-const SWITCHES: u16 = 255;
+const SWITCHES: u16 = 127 | 256;
 
 impl Setup {
     /// Whether `switch` is on.

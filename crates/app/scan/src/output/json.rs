@@ -71,14 +71,14 @@ impl Print for Json {
     fn ended(&mut self, path: &[u8], size: u64, reason: &str) -> io::Result<()> {
         let omission = json!({ "member": [], "code": "worker-ended", "reason": reason });
         let line = json!({
-            "kind": "file", "verdict": "not-scanned", "size": size, "findings": [],
+            "kind": "file", "verdict": "not-scanned", "cached": false, "size": size, "findings": [],
             "not_scanned": [omission],
         });
         self.about(path, line)
     }
 
     fn empty(&mut self, path: &[u8]) -> io::Result<()> {
-        self.about(path, json!({ "kind": "file", "verdict": "empty", "size": 0 }))
+        self.about(path, json!({ "kind": "file", "verdict": "empty", "cached": false, "size": 0 }))
     }
 
     fn passed_over(&mut self, path: &[u8], why: PassedOver) -> io::Result<()> {

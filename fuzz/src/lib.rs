@@ -25,6 +25,7 @@ use watchglass_evidence::{
     to_canonical,
 };
 use watchglass_formats::{Facts, FileType, Magic, elf::Elf, macho, pe::Pe};
+use watchglass_icons::Metrics;
 use watchglass_matching::{Matcher, Object, Scratch, Work};
 use watchglass_signatures::container::{self, UnverifiedContainer};
 use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
@@ -44,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("engine", engine::scan),
     ("envelope", envelope),
     ("event_log", event_log),
+    ("icons", icons),
     ("identify", identify),
     ("macho", macho),
     ("matching", matching),
@@ -202,6 +204,13 @@ pub fn authenticode(data: &[u8]) {
     assert!(outcome.blocked.is_empty() && outcome.trust.is_err());
 }
 
+/// The bitmap of an icon: what is measured of it looks like itself.
+pub fn icons(data: &[u8]) {
+    if let Some(metrics) = Metrics::of(data) {
+        assert!((16..=32).contains(&metrics.side) && metrics.looks_like(&metrics));
+    }
+}
+
 /// A compiled database whose head is right: what lies behind it is then believed until it is asked.
 pub fn database(data: &[u8]) {
     let data = with_right_digest(data);
@@ -223,6 +232,7 @@ pub fn database(data: &[u8]) {
         database.magic_rules().count(),
         database.passwords().count(),
         database.certificates().count(),
+        database.icons().count(),
     ];
     assert!(records.into_iter().all(|count| count <= data.len()));
 }

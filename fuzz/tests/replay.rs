@@ -52,6 +52,11 @@ fn event_log_survives_its_corpus() {
 }
 
 #[test]
+fn icons_survives_its_corpus() {
+    replay("icons");
+}
+
+#[test]
 fn identify_survives_its_corpus() {
     replay("identify");
 }

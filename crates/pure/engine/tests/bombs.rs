@@ -192,7 +192,10 @@ const STREAMS: Table = &[
     ("zstd-window", &[]),
 ];
 const ARCHIVES: Table = &[
+    ("7z-entries", &["the steps"]),
+    ("7z-files", &["damaged"]),
     ("7z-flat", &["the ratio"]),
+    ("7z-folders", &["the steps"]),
     ("7z-header", &["damaged"]),
     ("7z-many", &["MaxFiles"]),
     ("7z-numbers", &["damaged"]),
@@ -274,6 +277,7 @@ const DOCUMENTS: Table = &[
     ("swf-size", &["damaged"]),
     ("tnef-many", &["MaxFiles"]),
     ("tnef-size", &["damaged"]),
+    ("tnef-values", &["damaged"]),
     ("uuencode-many", &["MaxFiles"]),
     ("xml-depth", &[]),
     ("xml-entities", &[]),

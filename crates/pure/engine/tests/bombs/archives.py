@@ -1,5 +1,6 @@
 """Bombs of many members: written into the folder that is named."""
 import io
+import lzma
 import pathlib
 import struct
 import subprocess
@@ -219,6 +220,28 @@ def seven_zip(header):
     return b"7z\xbc\xaf\x27\x1c\x00\x04" + struct.pack("<I", zlib.crc32(start)) + start + header
 
 
+def seven_zip_packed(header):
+    """The header is LZMA itself, as 7-Zip writes it."""
+    packed = lzma.compress(header, format=lzma.FORMAT_ALONE, preset=0)
+    properties, packed = packed[:5], packed[13:]
+    streams = (
+        b"\x17\x06" + number_7z(0) + number_7z(1) + b"\x09" + number_7z(len(packed)) + b"\0"
+        b"\x07\x0b\x01\0\x01\x23\x03\x01\x01\x05" + properties + b"\x0c" + number_7z(len(header)) + b"\0\0"
+    )
+    start = struct.pack("<QQI", len(packed), len(streams), zlib.crc32(streams))
+    return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start + packed + streams
+
+
+def number_7z(value):
+    return b"\xff" + struct.pack("<Q", value)
+
+
+def seven_zip_folders(count, repeats):
+    """Folders of one coder, and as often the statement that each has one member."""
+    folders = b"\x07\x0b" + number_7z(count) + b"\0" + b"\x01\x01\x00" * count + b"\0"
+    return seven_zip_packed(b"\x01\x04" + folders + b"\x08\0" * repeats + b"\0\0")
+
+
 def by_7z(members, *switches):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -306,6 +329,9 @@ def bombs():
     yield "7z-flat", by_7z([("a", ZEROS)], "-mx=1")
     yield "7z-many", by_7z([(f"{number:05}", b"") for number in range(10_500)])
     yield "7z-numbers", seven_zip(b"\x01\x05\xff" + b"\xff" * 7 + b"\x0e\xff" + b"\xff" * 7)
+    yield "7z-files", seven_zip_packed(b"\x01\x05" + number_7z(1 << 29) + b"\0" * (80 * MB))
+    yield "7z-entries", seven_zip_packed(b"\x01\x05" + number_7z(1 << 20) + b"\x11\1\0" * 1_000_000 + b"\0\0")
+    yield "7z-folders", seven_zip_folders(100_000, 1_000_000)
     yield "7z-header", seven_zip(b"\x17\x06\x00\x01\x09\xfe" + b"\xff" * 6 + b"\x00\x07\x0b\x01\x00\x01\x01\x00\x0c\xfe" + b"\xff" * 6 + b"\x00\x00")
     yield "lha-many", lha_header(b"", 2, 0) * 12_000
     yield "lha-names", lha_header(b"a", 1, 0, 3) + b"\x01\x03\x00" * 2_000_000

@@ -155,6 +155,15 @@ def vba(megabytes):
     return b"\1" + chunk * (megabytes * 256)
 
 
+def tnef_values(count):
+    """One attachment with a long name and as many contents, of no byte each, as bytes allow."""
+    name = struct.pack("<HHII", 0x1E, 0x3704, 1, 4096) + b"n" * 4096
+    values = struct.pack("<HHI", 0x1102, 0x3701, count) + bytes(4 * count)
+    properties = struct.pack("<I", 2) + name + values
+    checksum = struct.pack("<H", sum(properties) & 0xFFFF)
+    return b"\x78\x9f\x3e\x22\x01\x00" + b"\x02\x05\x90\x06\x00" + struct.pack("<I", len(properties)) + properties + checksum
+
+
 def onenote(count, size):
     guid = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
     head = bytes.fromhex("e4525c7b8cd8a74daeb15378d02996d3") + bytes(1008)
@@ -224,6 +233,7 @@ def bombs():
     yield "uuencode-many", b"begin 644 a\n#86)C\n`\nend\n" * 12_000
     yield "binhex-runs", binhex(200_000)
     yield "tnef-many", b"\x78\x9f\x3e\x22\x01\x00" + (b"\x02\x02\x90\x06\x00" + struct.pack("<I", 14) + bytes(14) + bytes(2) + b"\x02\x0f\x80\x06\x00" + struct.pack("<I", 3) + b"abc" + struct.pack("<H", 294)) * 12_000
+    yield "tnef-values", tnef_values(900_000)
     yield "tnef-size", b"\x78\x9f\x3e\x22\x01\x00" + b"\x02\x0f\x80\x06\x00" + struct.pack("<I", 0xFFFFFFFF) + b"abc"
     yield "html-data", data_addresses(30)
     yield "html-many", b"<html>" + b'<a href="data:text/plain;base64,YWJj">' * 12_000

@@ -1,6 +1,7 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod differential;
 mod engine;
 mod lab;
 
@@ -50,6 +51,7 @@ const MEASURES: &[Measure] = &[
         take: house,
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
+    Measure { name: "differential", what: differential::WHAT, take: differential::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
     Measure {
         name: "fuzz",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::Names;
-use crate::sets::Sets;
+use crate::sets::{Entry, Sets};
 
 /// Counts of files in which either finds something.
 pub(crate) struct Agreement<'s> {
@@ -51,8 +51,13 @@ impl Count {
 
 impl<'s> Agreement<'s> {
     pub(crate) fn new(sets: &'s Sets) -> Self {
+        Self::of(&sets.entries)
+    }
+
+    /// Of signatures by their kinds.
+    pub(crate) fn of(entries: &'s [Entry]) -> Self {
         let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for entry in &sets.entries {
+        for entry in entries {
             let of_name = kinds.entry(&entry.name).or_default();
             of_name.extend(entry.kinds.iter().map(String::as_str));
         }

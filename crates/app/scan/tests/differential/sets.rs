@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    fn of(files: &[(String, Vec<u8>)]) -> Self {
+    pub(crate) fn of(files: &[(String, Vec<u8>)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (file, text) in files {
             std::fs::write(folder.path().join(file), text).unwrap();
@@ -153,7 +153,7 @@ fn part(files: &[(String, Vec<u8>)], lines: &[(usize, Vec<u8>)]) -> Vec<(String,
 }
 
 /// The signatures, and the set and line of each.
-fn entries(files: &[(String, Vec<u8>)]) -> (Vec<Entry>, Vec<(usize, Vec<u8>)>) {
+pub(crate) fn entries(files: &[(String, Vec<u8>)]) -> (Vec<Entry>, Vec<(usize, Vec<u8>)>) {
     let (mut entries, mut lines) = (Vec::new(), Vec::new());
     for (set, (file, text)) in files.iter().enumerate() {
         let known = SignatureSet::named(file).unwrap();

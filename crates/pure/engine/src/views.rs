@@ -59,7 +59,10 @@ impl Scan<'_, '_> {
             // One look serves for both.
             Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT), depth),
             Ok(text::Form::Changed) => {
-                let view = View { bytes: &form, target: TEXT, ..View::form(&[], layer.size()) };
+                // clamscan asks the form for its size where a signature for texts has a place that
+                // is relative, as one of the official ones has, and the text where none has.
+                let size = u64::try_from(form.len()).unwrap_or(u64::MAX);
+                let view = View { target: TEXT, ..View::form(&form, size) };
                 match self.view(layer, facts, View::of(layer, GENERIC), depth) {
                     Flow::Continue(()) => self.view(layer, facts, view, depth),
                     Flow::Break(()) => Flow::Break(()),

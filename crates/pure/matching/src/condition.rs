@@ -28,6 +28,8 @@ pub(crate) fn hold<'a>(conditions: Conditions<'a>, object: &Object<'_>) -> Optio
                     object.facts.section_count().and_then(|count| u64::try_from(count).ok());
                 count.is_some_and(|count| within(count, min, max))
             }
+            // Of what lies in nothing clamscan 1.4.6 says that it lies in any type, and of nothing else.
+            Condition::Container(name) if name == any() => object.container.is_none(),
             Condition::Container(name) => object.container.is_some_and(|of| is(name, of)),
             Condition::Intermediates(types) => lies_in(types, object.intermediates),
             Condition::Handler(name) => {
@@ -51,9 +53,13 @@ fn within(number: u64, min: u32, max: u32) -> bool {
     (u64::from(min)..=u64::from(max)).contains(&number)
 }
 
+fn any() -> &'static [u8] {
+    FileType::Any.name().as_bytes()
+}
+
 /// Whether a name is that of a type, or of any.
 fn is(name: &[u8], of: FileType) -> bool {
-    name == FileType::Any.name().as_bytes() || name == of.name().as_bytes()
+    name == any() || name == of.name().as_bytes()
 }
 
 /// Whether the innermost of what an object lies in are these, from the outside to the inside.

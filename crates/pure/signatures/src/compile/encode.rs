@@ -181,7 +181,8 @@ const REGEX_FLAGS: [RegexFlag; 10] = [
 ];
 
 pub(super) fn byte_compare(compare: &ByteCompare) -> signed::SubsignatureCode {
-    let encoding = compare.encoding.map(|encoding| match encoding {
+    // clamscan 1.4.6 finds no comparison true that lacks one of the two.
+    let encoding = compare.order.and(compare.encoding).map(|encoding| match encoding {
         Encoding::Hexadecimal => signed::Encoding::Hexadecimal,
         Encoding::Decimal => signed::Encoding::Decimal,
         Encoding::Automatic => signed::Encoding::Automatic,

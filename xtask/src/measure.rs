@@ -2,7 +2,6 @@
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
 mod damage;
-mod differential;
 mod engine;
 mod fuzzing;
 mod lab;
@@ -67,7 +66,6 @@ const MEASURES: &[Measure] = &[
         take: house,
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
-    Measure { name: "differential", what: differential::WHAT, take: differential::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
     Measure { name: "mutations", what: damage::MUTATIONS, take: damage::mutations },
     Measure { name: "database-opens", what: damage::OPENS, take: damage::opens },

@@ -2,12 +2,12 @@
 //! file is the name that is to be found.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "tests")]
 
-mod common;
+mod rival;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::{scan, skip};
+use rival::{scan, skip};
 use watchglass_engine::MAX_FINDINGS;
 
 #[test]

@@ -22,8 +22,6 @@ use crate::content;
 
 /// Serves an opener until it hangs up.
 pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
-    // An opener that is killed takes this with it, whatever jobs still wait in the channel.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let channel = MessageSocket::from_descriptor(io::stdin().as_fd().try_clone_to_owned()?);
     let mut buffer = vec![0; MAX_MESSAGE_BYTES];
     let (FromOpener::Setup(setup), database) = receive(&channel, &mut buffer)?.ok_or("no setup")?

@@ -12,6 +12,7 @@
 //! | no capabilities | what root may |
 //! | Landlock with no rule | every path, `/proc` and new descriptors of old files among them; TCP; signals to others |
 //! | limits of the role | memory, time and written bytes beyond them |
+//! | death signal | a life beyond that of the thread that started it |
 //! | not dumpable, no core | others of the same user who would read its memory |
 //! | filter of system calls | all that the role does not need: sockets, `exec`, `ptrace`, `io_uring`, executable memory |
 //!

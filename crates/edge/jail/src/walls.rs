@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -152,6 +152,10 @@ fn limit_process(role: &Role) -> Result<(), JailError> {
         let most = Rlimit { current: least(had.current), maximum: least(had.maximum) };
         setrlimit(wanted.resource, most).map_err(limit(wanted.what))?;
     }
+    // Who is killed takes this with it, whatever still waits in a channel between them. Not earlier: the
+    // kernel forgets it when a process gets capabilities, as in a user namespace.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(limit("its life without the thread that started it"))?;
     // Nobody of the same user reads its memory or takes its descriptors.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(limit("who may look into it"))

@@ -191,6 +191,14 @@ impl Builder {
         self.add_record(RecordKind::Icon, None, icon.code())
     }
 
+    /// Lets signatures for texts ask for the size of the normal form, not of the file.
+    ///
+    /// # Errors
+    /// None that a builder has now.
+    pub fn ask_for_sizes_of_forms(&mut self) -> Result<(), BuildError> {
+        self.add_record(RecordKind::FormSizes, None, Vec::new())
+    }
+
     fn add_record(
         &mut self,
         kind: RecordKind,

@@ -291,6 +291,12 @@ impl<'a> Database<'a> {
         Icons::new(self)
     }
 
+    /// Whether signatures for texts ask for the size of the normal form, not of the file.
+    #[must_use]
+    pub fn asks_for_sizes_of_forms(&self) -> bool {
+        !self.section(SectionKind::Records(RecordKind::FormSizes)).is_empty()
+    }
+
     /// The bytes of a section; none where there is no such section.
     pub(crate) fn section(&self, kind: SectionKind) -> &'a [u8] {
         let section = self.sections.iter().find(|(other, _)| *other == kind);

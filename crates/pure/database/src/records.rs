@@ -20,11 +20,13 @@ pub(crate) enum RecordKind {
     Certificate,
     /// Icons of programs.
     Icon,
+    /// One that says nothing: sizes of texts are those of their forms.
+    FormSizes,
 }
 
 impl RecordKind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Member, Self::Magic, Self::Password, Self::Certificate, Self::Icon];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Member, Self::Magic, Self::Password, Self::Certificate, Self::Icon, Self::FormSizes];
 
     /// The last digits of its section's number.
     pub(crate) fn number(self) -> u32 {
@@ -34,6 +36,7 @@ impl RecordKind {
             Self::Password => 2,
             Self::Certificate => 3,
             Self::Icon => 4,
+            Self::FormSizes => 5,
         }
     }
 }

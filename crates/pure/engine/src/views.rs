@@ -2,7 +2,7 @@
 //!
 //! Which view is looked at with the signatures of which target is the table of `watchglass_normal`.
 
-use watchglass_database::HashRole;
+use watchglass_database::{Database, HashRole};
 use watchglass_formats::{Facts, FileType};
 use watchglass_matching::{Hit, Matcher, Object};
 use watchglass_normal::{Limits, OverLimit, html, text};
@@ -59,10 +59,11 @@ impl Scan<'_, '_> {
             // One look serves for both.
             Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT), depth),
             Ok(text::Form::Changed) => {
-                // clamscan asks the form for its size where a signature for texts has a place that
-                // is relative, as one of the official ones has, and the text where none has.
-                let size = u64::try_from(form.len()).unwrap_or(u64::MAX);
-                let view = View { target: TEXT, ..View::form(&form, size) };
+                // As clamscan has it: one signature that counts from the end decides for all.
+                let of_form = self.known.database.is_some_and(Database::asks_for_sizes_of_forms);
+                let form_size = u64::try_from(form.len()).unwrap_or(u64::MAX);
+                let size = if of_form { form_size } else { layer.size() };
+                let view = View { bytes: &form, target: TEXT, ..View::form(&[], size) };
                 match self.view(layer, facts, View::of(layer, GENERIC), depth) {
                     Flow::Continue(()) => self.view(layer, facts, view, depth),
                     Flow::Break(()) => Flow::Break(()),

@@ -23,6 +23,8 @@ pub(super) struct Bodies {
     groups: BTreeMap<(Target, u8), Vec<BodyCode>>,
     /// Signatures with macros, which are coded when all groups are known.
     with_macros: Vec<(String, LogicalSignature)>,
+    /// Whether one for texts counts from the end of its form.
+    counts_from_ends: bool,
 }
 
 /// Why a signature is not compiled, though it could be read.
@@ -51,6 +53,7 @@ impl Bodies {
     pub(super) fn add_body(&mut self, name: String, signature: &BodySignature) {
         let EncodedBody { code: body, parts } = encode::body(&signature.body, Case::Exact);
         let target = signature.target;
+        self.counts_from_ends |= counts_from_end(target, signature.offset);
         let Some(offset) = encode::offset(signature.offset) else {
             if let Offset::At { place: Place::Macro(group), .. } = signature.offset {
                 self.groups.entry((target, group)).or_default().push(body);
@@ -70,6 +73,10 @@ impl Bodies {
         name: String,
         signature: &LogicalSignature,
     ) -> Result<(), NotCompiled> {
+        let target = signature.description.target;
+        self.counts_from_ends |= signature.subsignatures.iter().any(|of| {
+            matches!(of, Subsignature::Content(content) if counts_from_end(target, content.offset))
+        });
         let has = |of: fn(&Subsignature) -> bool| signature.subsignatures.iter().any(of);
         if has(|of| matches!(of, Subsignature::FuzzyImage(_))) {
             return Err(NotCompiled("logical signatures with fuzzy image hashes"));
@@ -159,6 +166,9 @@ impl Bodies {
             (&one.name, one.target, &one.code).cmp(&(&other.name, other.target, &other.code))
         });
         let (mut used, mut unannounced, mut errors) = (HashMap::new(), 0_u64, Vec::new());
+        if self.counts_from_ends {
+            errors.extend(builder.ask_for_sizes_of_forms().err());
+        }
         for Coded { name, target, code, trigger } in self.coded {
             let (anchors, heads) = announcements(&trigger, &mut used);
             let is_unannounced = anchors.is_empty() && heads.is_empty();
@@ -169,6 +179,12 @@ impl Bodies {
         }
         (unannounced, errors)
     }
+}
+
+/// Whether ClamAV must know the size of a text's form for a signature: once there is one, it takes that
+/// for the file's size in all of them.
+fn counts_from_end(target: Target, offset: Offset) -> bool {
+    target == Target::Ascii && matches!(offset, Offset::At { place: Place::End(_), .. })
 }
 
 /// What announces a sub-signature of bytes; `None` where it is none or nothing announces one of its

@@ -2,6 +2,7 @@
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
 mod damage;
+mod differential;
 mod engine;
 mod fuzzing;
 mod lab;
@@ -66,6 +67,7 @@ const MEASURES: &[Measure] = &[
         take: house,
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
+    Measure { name: "differential", what: differential::WHAT, take: differential::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
     Measure { name: "mutations", what: damage::MUTATIONS, take: damage::mutations },
     Measure { name: "database-opens", what: damage::OPENS, take: damage::opens },

@@ -1,9 +1,9 @@
 //! The size of a text is that of its form once a signature counts from its end, as with clamscan.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
+mod rival;
 
-use common::{are_there, compare};
+use rival::{are_there, compare};
 
 #[test]
 fn sizes_of_texts_are_those_of_clamscan() {

@@ -111,6 +111,29 @@ fn letters_of_a_program_in_a_program_are_none_without_its_header() {
     }
 }
 
+/// A body without a header is the mail that it was taken from.
+#[test]
+fn a_forwarded_mail_is_looked_at_whole() {
+    let part = |head: &str, boundary: &str, parts: &[&str]| {
+        let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
+        format!(
+            "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n{head}\n\n\
+             {parts}--{boundary}--\n"
+        )
+    };
+    let page = "Content-Type: text/html\nMIME-Version: 1.0\n\n<html><p>no bomb</p></html>";
+    let file = "Content-Type: application/octet-stream\nMIME-Version: 1.0\n\
+        Content-Transfer-Encoding: base64\n\nYWJj";
+    let inner = part("From: b@example.org", "=====1", &[page, file]);
+    let inner = format!("Content-Type: message/rfc822\nMIME-Version: 1.0\n\n{inner}");
+    let mail = part("From: a@example.org\nSubject: one", "=====0", &[page, &inner]);
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
+    let (report, names) = scan(&sets, all(), mail.as_bytes());
+    assert!(names.contains(&"Abc".to_owned()), "{report:?}");
+    assert!(report.is_complete(), "{:?}", report.not_scanned);
+    assert!(report.objects < 500, "{}", report.objects);
+}
+
 #[test]
 fn matching_has_a_bound() {
     let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];

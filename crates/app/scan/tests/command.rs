@@ -100,8 +100,10 @@ fn how_far_it_is_and_how_long_it_takes_is_told_on_a_terminal() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for number in 0..3000 {
-        std::fs::write(folder.path().join(number.to_string()), number.to_string()).unwrap();
+    // It is told some times a second: there has to be something to do for so long.
+    for number in 0..20_000 {
+        let content = format!("{number} ").repeat(300);
+        std::fs::write(folder.path().join(number.to_string()), content).unwrap();
     }
     let scan = support::program("watchglass-scan");
     let mut python = Command::new("python3");
@@ -109,7 +111,7 @@ fn how_far_it_is_and_how_long_it_takes_is_told_on_a_terminal() {
     let python = python.args(["scan", "--heuristics-only", "--no-cache", "--jobs=1", "-i"]);
     let output = python.arg(folder.path()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains(" of 3000 files, "), "{told}");
+    assert!(told.contains(" of 20000 files, "), "{told}");
     assert!(told.contains(" left"), "{told}");
-    assert!(told.contains("Scanned files: 3000"), "{told}");
+    assert!(told.contains("Scanned files: 20000"), "{told}");
 }

@@ -50,6 +50,7 @@ const SETTINGS: Settings = Settings {
         limits: true,
         heuristics: true,
     },
+    now: Some(1_700_000_000),
 };
 
 const LIMITS: Limits = Limits {

@@ -175,7 +175,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// What a worker gets beyond the time of its job: it asks after the time between steps.
+/// How long an answer is waited for whose job has this time.
 fn time_of(milliseconds: u32) -> Duration {
     Duration::from_millis(milliseconds.into()).saturating_add(GRACE)
 }

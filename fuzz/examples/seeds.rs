@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use sha2::Digest as _;
-use watchglass_database::{Builder, Digest, HashRole, HashSignature};
+use watchglass_database::offset::Offset;
+use watchglass_database::{
+    Archives, Builder, Certificate, Digest, HashRole, HashSignature, MagicRule, MemberSignature,
+    NamePattern, Password,
+};
 use watchglass_events::log::LogWriter;
 use watchglass_events::{Name, Outcome, PathOperation, Peer, Source, What};
 use watchglass_evidence::{
@@ -52,6 +56,8 @@ const SETS: &[(&str, &str)] = &[
     ("ldb", "A;Engine:90-255,Target:1;(0&1|2)>1,1;EP+0:4d5a90::i;0/a;b/is;0(>>4#hb4#=0x1f)"),
     ("cdb", "A:CL_TYPE_ZIP:*:a.exe:1-2:3:0:4:*:*"),
     ("ftm", "0:0:4d5a:MS-EXE:CL_TYPE_ANY:CL_TYPE_MSEXE"),
+    ("pwdb", "A;Engine:81-255,Container:CL_TYPE_ZIP;1;6162"),
+    ("crb", "A;0;3395856ce81f2b7382dee72602f798b642f14140;;c0ffee;010001;1;0;1;1700000000;comment"),
 ];
 
 /// An unsigned container: a header, then a plain archive that begins with a licence.
@@ -152,6 +158,29 @@ fn database() -> Vec<u8> {
         let digest = Digest::Sha256([0; 32]);
         builder.add_hash(role, HashSignature { digest, size: Some(68), name }).unwrap();
     }
+    let range = Some(1..=300);
+    let member = MemberSignature {
+        container_type: Some(b"CL_TYPE_ZIP"),
+        encrypted: None,
+        container_size: None,
+        size_in_container: range.clone(),
+        real_size: range,
+        position: None,
+        file_name: Some(NamePattern { pattern: b"a$", caseless: true }),
+    };
+    builder.add_member("A", &member).unwrap();
+    let (offset, from, to) = (Offset::Any, &b"CL_TYPE_ANY"[..], &b"CL_TYPE_PDF"[..]);
+    builder.add_magic(&MagicRule { kind: 1, offset, from, to, bytes: b"0102" }).unwrap();
+    builder.add_password(&Password { archives: Archives::Zip, bytes: b"a" }).unwrap();
+    let certificate = Certificate {
+        is_trusted: false,
+        rights: [true; 3],
+        subject: [1; 20],
+        serial: Some([2; 20]),
+        not_before: 3,
+        modulus: b"modulus",
+    };
+    builder.add_certificate(Some("B"), &certificate).unwrap();
     builder.build()
 }
 

@@ -4,6 +4,7 @@
 //! may assert what holds of every input. The engine (`fuzz_targets`) looks for inputs that break it;
 //! `tests/replay.rs` runs it over the inputs that are kept, on any machine, in `./x test`.
 
+pub mod engine;
 pub mod normal;
 pub mod unpack;
 
@@ -12,10 +13,11 @@ use std::sync::LazyLock;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::Digest as _;
+use watchglass_authenticode::{Known, KnownCertificate, Rights, examine};
 use watchglass_bytes::Reader;
 use watchglass_checks::results::Results;
 use watchglass_checks::{Case, derive};
-use watchglass_database::{Database, Digest, HashRole, NameId};
+use watchglass_database::{Database, Digest, FORMAT_VERSION, HashRole, NameId};
 use watchglass_events::log::{self, LogWriter};
 use watchglass_evidence::{
     Campaign, ENVELOPE, Envelope, Environment, InventoryFile, MANIFEST, Manifest, Part, PartName,
@@ -23,6 +25,7 @@ use watchglass_evidence::{
     to_canonical,
 };
 use watchglass_formats::{Facts, FileType, Magic, elf::Elf, macho, pe::Pe};
+use watchglass_icons::Metrics;
 use watchglass_matching::{Matcher, Object, Scratch, Work};
 use watchglass_signatures::container::{self, UnverifiedContainer};
 use watchglass_signatures::{Maker, PotentiallyUnwanted, SignatureSet, Source, compile};
@@ -32,14 +35,17 @@ pub type Target = fn(&[u8]);
 
 /// Every target under its name, which is also the name of its folder in `corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("authenticode", authenticode),
     ("bundle", bundle),
     ("bytes", bytes),
     ("channel", channel),
     ("database", database),
     ("documents", documents),
     ("elf", elf),
+    ("engine", engine::scan),
     ("envelope", envelope),
     ("event_log", event_log),
+    ("icons", icons),
     ("identify", identify),
     ("macho", macho),
     ("matching", matching),
@@ -185,6 +191,26 @@ pub fn bytes(data: &[u8]) {
     }
 }
 
+/// The signature of a program, read and held against a certificate that it may lead to: of the subject
+/// of the signature that is kept, and of nobody's key, so that nothing is ever trusted.
+pub fn authenticode(data: &[u8]) {
+    let rights = Rights { code: true, time: true, certificates: true };
+    let modulus = [0xff; 256];
+    let subject =
+        *b"\xae\xe1\x35\x7a\xf5\x98\xc8\x45\x38\xf2\x7d\x12\x63\x1b\xb5\x25\x50\x22\x70\x78";
+    let one = KnownCertificate { subject, serial: None, modulus: &modulus, rights, not_before: 0 };
+    let known = Known { trusted: &[one], blocked: &[one] };
+    let outcome = examine(data, &|algorithm| algorithm.digest([data]), known, Some(1_800_000_000));
+    assert!(outcome.blocked.is_empty() && outcome.trust.is_err());
+}
+
+/// The bitmap of an icon: what is measured of it looks like itself.
+pub fn icons(data: &[u8]) {
+    if let Some(metrics) = Metrics::of(data) {
+        assert!((16..=32).contains(&metrics.side) && metrics.looks_like(&metrics));
+    }
+}
+
 /// A compiled database whose head is right: what lies behind it is then believed until it is asked.
 pub fn database(data: &[u8]) {
     let data = with_right_digest(data);
@@ -200,11 +226,23 @@ pub fn database(data: &[u8]) {
     for id in 0..20 {
         let _ = database.name(NameId(id));
     }
+    // Each record of a section takes bytes of it.
+    let records = [
+        database.members().count(),
+        database.magic_rules().count(),
+        database.passwords().count(),
+        database.certificates().count(),
+        database.icons().count(),
+    ];
+    assert!(records.into_iter().all(|count| count <= data.len()));
 }
 
-/// The bytes with the digest of head and table made again.
+/// The bytes with the version that is read, and with the digest of head and table made again.
 fn with_right_digest(data: &[u8]) -> Vec<u8> {
     let mut data = data.to_vec();
+    if let Some(version) = data.get_mut(8..12) {
+        version.copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    }
     let sections = data.get(12..).and_then(|rest| rest.first_chunk());
     let sections =
         sections.map_or(0, |count| usize::try_from(u32::from_le_bytes(*count)).unwrap_or(0));

@@ -1,6 +1,6 @@
 //! Containers: whatever stands in one, its members stay within the budget and it ends.
 
-use watchglass_unpack::{Budget, Container, ContainerKind, Limits, Next};
+use watchglass_unpack::{Budget, Container, ContainerKind, Limits, Next, Passwords};
 
 /// `ar` archives.
 pub fn ar(data: &[u8]) {
@@ -141,7 +141,8 @@ fn open(kind: ContainerKind, data: &[u8]) {
     let limits = Limits { max_scan_size: 8 << 20, max_file_size: 4 << 20, ..Limits::CLAMAV };
     let limits = Limits { max_files: 1000, max_steps: 20_000, ..limits };
     let budget = Budget::new(limits, data.len(), &|| false);
-    let mut container = Container::open(kind, data, budget.outermost(), &budget);
+    let passwords = Passwords { zip: &[b"b", b"a"] };
+    let mut container = Container::open_with(kind, data, budget.outermost(), &budget, passwords);
     let mut bytes = 0;
     let end = loop {
         match container.next_member() {

@@ -17,6 +17,11 @@ fn bytes_survives_its_corpus() {
 }
 
 #[test]
+fn authenticode_survives_its_corpus() {
+    replay("authenticode");
+}
+
+#[test]
 fn database_survives_its_corpus() {
     replay("database");
 }
@@ -32,6 +37,11 @@ fn elf_survives_its_corpus() {
 }
 
 #[test]
+fn engine_survives_its_corpus() {
+    replay("engine");
+}
+
+#[test]
 fn envelope_survives_its_corpus() {
     replay("envelope");
 }
@@ -39,6 +49,11 @@ fn envelope_survives_its_corpus() {
 #[test]
 fn event_log_survives_its_corpus() {
     replay("event_log");
+}
+
+#[test]
+fn icons_survives_its_corpus() {
+    replay("icons");
 }
 
 #[test]

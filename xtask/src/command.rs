@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use lexopt::Arg;
 
+use crate::measure::Wanted;
 use crate::trouble::Trouble;
 
 /// A chore with its options.
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// Runs the benchmarks; the arguments go to `cargo bench`.
     Bench { arguments: Vec<OsString> },
     /// Takes a measurement, or lists them.
-    Measure { name: Option<String> },
+    Measure { name: Option<String>, wanted: Wanted },
     /// Fuzzes a parser, or lists the targets.
     Fuzz { target: Option<String>, seconds: u32 },
     /// Makes the golden bundle again.
@@ -57,7 +58,9 @@ Usage: ./x COMMAND            (or, inside the repository: cargo xtask COMMAND)
                               --strict: a skipped test is a failure
   doctor                      say what this machine has and what it lacks
   bench [ARGS...]             run the benchmarks; ARGS go to `cargo bench`
-  measure [NAME]              take a measurement too long for CI; without NAME: list them
+  measure [NAME]              take a measurement too long for CI; without NAME: list them;
+                              fuzz --target NAME: only this one, may stand more than once;
+                              fuzz --resume: those without figures of this commit
   rooms [--write]             check that code keeps to its room; --write: generate the clippy.toml files
   golden                      make the golden bundle again, after a check or the report has changed
   fuzz [NAME] [--seconds N]   fuzz one parser for N seconds (60); without NAME: list them
@@ -123,15 +126,17 @@ fn rooms(mut parser: lexopt::Parser) -> Result<Command, Trouble> {
 }
 
 fn measure(mut parser: lexopt::Parser) -> Result<Command, Trouble> {
-    let mut name = None;
+    let (mut name, mut wanted) = (None, Wanted::default());
     while let Some(argument) = parser.next()? {
         match argument {
+            Arg::Long("target") => wanted.targets.push(parser.value()?.string()?),
+            Arg::Long("resume") => wanted.resume = true,
             Arg::Value(value) if name.is_none() => name = Some(value.string()?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Command::Measure { name })
+    Ok(Command::Measure { name, wanted })
 }
 
 fn fuzz(mut parser: lexopt::Parser) -> Result<Command, Trouble> {

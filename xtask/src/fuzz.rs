@@ -30,50 +30,76 @@ pub(crate) fn run(place: &Place, name: Option<&str>, seconds: u32) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fuzzes every target for some seconds each, as many at once as there are processors. Gives the
-/// names of those that an input broke, with the end of what the engine said, and how many there are.
-/// With a seed the same inputs come in the same order, as far as the time allows.
+/// How targets are fuzzed.
+pub(crate) struct Plan<'a> {
+    /// None: all of them.
+    pub(crate) targets: Option<&'a [String]>,
+    /// For each of them.
+    pub(crate) seconds: u32,
+    /// With one the same inputs come in the same order, as far as the time allows.
+    pub(crate) seed: Option<u32>,
+}
+
+/// What came of one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Fuzzed {
+    pub(crate) name: String,
+    /// Inputs that were tried.
+    pub(crate) inputs: u64,
+    /// When an input broke it, the end of what the engine said.
+    pub(crate) broken: Option<String>,
+}
+
+/// Fuzzes each target, as many at once as there are processors, and tells of each as it ends.
 ///
 /// # Errors
-/// When the engine cannot be built or started.
+/// When the engine cannot be built or started, there is no such target, or `tell` fails.
 pub(crate) fn each(
     place: &Place,
-    seconds: u32,
-    seed: Option<u32>,
-) -> Result<(usize, Vec<Broken>), Trouble> {
+    plan: &Plan<'_>,
+    tell: impl Fn(Fuzzed) -> Result<(), Trouble> + Sync,
+) -> Result<(), Trouble> {
     let known = targets(place)?;
+    let wanted = plan.targets.unwrap_or(&known);
+    if let Some(name) = wanted.iter().find(|name| !known.contains(name)) {
+        let (name, known) = (name.clone(), known.join(", "));
+        return Err(Trouble::Unknown { kind: "fuzz target", name, known });
+    }
     build(place, &["--bins"])?;
-    let queue = Mutex::new(known.iter());
-    let broken = Mutex::new(Vec::new());
+    let queue = Mutex::new(wanted.iter());
     let work = || -> Result<(), Trouble> {
-        loop {
-            let Some(name) = lock(&queue).next() else { return Ok(()) };
-            let mut engine = fuzzing(place, name, seconds)?;
-            engine.args(seed.map(|seed| format!("-seed={seed}")));
+        while let Some(name) = next(&queue) {
+            let mut engine = fuzzing(place, name, plan.seconds)?;
+            engine.args(plan.seed.map(|seed| format!("-seed={seed}")));
             let ended = engine.stdout(Stdio::null()).stderr(Stdio::piped()).output();
             let ended = ended.map_err(Trouble::start(name))?;
-            if !ended.status.success() {
-                let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-                let lines = said.lines().rev().take(20).collect::<Vec<_>>();
-                let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
-                lock(&broken).push(Broken { name: name.clone(), said });
-            }
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let broken = (!ended.status.success()).then(|| last_lines(&said));
+            tell(Fuzzed { name: name.clone(), inputs: inputs(&said), broken })?;
         }
+        Ok(())
     };
     std::thread::scope(|scope| {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
-    })?;
-    let broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok((known.len(), broken))
+    })
 }
 
-/// A target that an input broke.
-pub(crate) struct Broken {
-    pub(crate) name: String,
-    /// The end of what the engine said.
-    pub(crate) said: String,
+/// In a function of its own, so that the queue is free again while a target is fuzzed.
+fn next<'a>(queue: &Mutex<std::slice::Iter<'a, String>>) -> Option<&'a String> {
+    lock(queue).next()
+}
+
+/// The number with which the last of its lines begins that has one: `#4194304 DONE …`.
+fn inputs(said: &str) -> u64 {
+    let number = |line: &str| line.strip_prefix('#')?.split_whitespace().next()?.parse().ok();
+    said.lines().rev().find_map(number).unwrap_or(0)
+}
+
+fn last_lines(said: &str) -> String {
+    let lines = said.lines().rev().take(20).collect::<Vec<_>>();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
 fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,7 +133,7 @@ fn fuzzing(place: &Place, name: &str, seconds: u32) -> Result<Command, Trouble> 
 }
 
 /// The names of the targets: one file each.
-fn targets(place: &Place) -> Result<Vec<String>, Trouble> {
+pub(crate) fn targets(place: &Place) -> Result<Vec<String>, Trouble> {
     let folder = place.root().join("fuzz/fuzz_targets");
     let mut names = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(Trouble::file(&folder))? {
@@ -133,3 +159,15 @@ const FLAGS: &[&str] = &[
 
 /// An input that takes longer, or more memory, breaks the promise that parsers are bounded.
 const LIMITS: &[&str] = &["-timeout=5", "-rss_limit_mb=2048", "-max_len=65536"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_s_last_number_is_how_many_inputs_it_tried() {
+        let said = "INFO: Seed: 1\n#2\tINITED cov: 3\n#131072\tpulse  cov: 4\n#200001\tDONE   cov: 4\n\
+            Done 200001 runs in 11 second(s)\n";
+        assert_eq!((inputs(said), inputs("no such thing")), (200_001, 0));
+    }
+}

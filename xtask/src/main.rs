@@ -46,7 +46,7 @@ fn run(command: Command) -> Result<ExitCode, Trouble> {
         Command::Rooms { act } => rooms::run(&place, act),
         Command::Doctor => doctor::run(&place),
         Command::Bench { arguments } => bench::run(&place, arguments),
-        Command::Measure { name } => measure::run(&place, name.as_deref()),
+        Command::Measure { name, wanted } => measure::run(&place, name.as_deref(), &wanted),
         Command::Fuzz { target, seconds } => fuzz::run(&place, target.as_deref(), seconds),
         Command::Golden => golden::run(&place),
         Command::Help => {

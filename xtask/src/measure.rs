@@ -1,7 +1,10 @@
 //! `cargo xtask measure`: what takes too long for CI. Each measurement writes its figures with a
 //! description of the machine to `bench/results/NAME.json`, which is committed.
 
+mod damage;
+mod differential;
 mod engine;
+mod fuzzing;
 mod lab;
 mod yara;
 
@@ -11,7 +14,6 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::fuzz;
 use crate::place::{Place, output, succeed};
 use crate::trouble::Trouble;
 
@@ -19,19 +21,34 @@ use crate::trouble::Trouble;
 ///
 /// # Errors
 /// When it cannot be taken or its figures cannot be written.
-pub(crate) fn run(place: &Place, name: Option<&str>) -> Result<ExitCode, Trouble> {
+pub(crate) fn run(place: &Place, name: Option<&str>, wanted: &Wanted) -> Result<ExitCode, Trouble> {
     let Some(name) = name else {
-        MEASURES.iter().for_each(|measure| println!("{:12} {}", measure.name, measure.what));
+        MEASURES.iter().for_each(|measure| println!("{:14} {}", measure.name, measure.what));
         return Ok(ExitCode::SUCCESS);
     };
     let Some(measure) = MEASURES.iter().find(|measure| measure.name == name) else {
         let known = MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
         return Err(Trouble::Unknown { kind: "measurement", name: name.to_owned(), known });
     };
-    let figures = (measure.take)(place)?;
+    let figures = if measure.name == fuzzing::NAME {
+        fuzzing::take(place, wanted)?
+    } else if wanted == &Wanted::default() {
+        (measure.take)(place)?
+    } else {
+        return Err(Trouble::Usage(format!("`measure {}` takes no options", measure.name)));
+    };
     write_result(place, measure, &figures)?;
     println!("{figures:#}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which part of a measurement that has parts: only that of fuzz targets has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// These, or all.
+    pub(crate) targets: Vec<String>,
+    /// Those that have no figures of this commit yet.
+    pub(crate) resume: bool,
 }
 
 /// A measurement.
@@ -51,12 +68,15 @@ const MEASURES: &[Measure] = &[
         take: house,
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
+    Measure { name: "differential", what: differential::WHAT, take: differential::take },
     Measure { name: "engine", what: engine::WHAT, take: engine::take },
+    Measure { name: "mutations", what: damage::MUTATIONS, take: damage::mutations },
+    Measure { name: "database-opens", what: damage::OPENS, take: damage::opens },
     Measure { name: "yara", what: yara::WHAT, take: yara::take },
     Measure {
         name: "fuzz",
-        what: "fuzz targets that an input broke, ten minutes each (promise: none)",
-        take: fuzz_each,
+        what: fuzzing::WHAT,
+        take: |place| fuzzing::take(place, &Wanted::default()),
     },
     Measure {
         name: "kills",
@@ -101,13 +121,12 @@ fn kills(place: &Place) -> Result<Value, Trouble> {
     Ok(json!({ "kills": stages.values().sum::<u64>(), "stages": stages, "left_behind": 0 }))
 }
 
-fn fuzz_each(place: &Place) -> Result<Value, Trouble> {
-    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS, None)?;
-    let broken: Vec<_> = broken.into_iter().map(|one| one.name).collect();
-    Ok(json!({ "targets": targets, "seconds_each": FUZZ_SECONDS, "broken": broken }))
+/// The figures that stand in the results, if there are any.
+fn read_result(place: &Place, name: &str) -> Option<Value> {
+    let path = place.root().join("bench/results").join(name).with_extension("json");
+    let mut document: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    Some(document["figures"].take())
 }
-
-const FUZZ_SECONDS: u32 = 600;
 
 fn write_result(place: &Place, measure: &Measure, figures: &Value) -> Result<(), Trouble> {
     let document = json!({

@@ -278,6 +278,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open (LHA)",
     },
     Package {
+        name: "macutils",
+        proof: Proof::Program("binhex"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (BinHex)",
+    },
+    Package {
         name: "chromium",
         proof: Proof::Program("chromium"),
         needed: &[Need::Test],

@@ -207,6 +207,11 @@ const NO_TESTS: &[(&str, &str)] = &[
     ("megabytes_per_second", "a measurement"),
     ("many_pages_are_as_clamav_has_them", "the same comparison on chosen folders, for minutes"),
     ("lab_that_waits", "a subject that another test starts and kills"),
+    ("subject_of_a_bomb", "a subject that other tests start"),
+    ("subject_of_cuts", "the same"),
+    ("subject_of_mutations", "the same"),
+    ("subject_of_opens", "the same"),
+    ("subject_of_slow_signatures", "the same"),
     ("ptrace_subject::parks_and_runs", "a subject that other tests start"),
     ("ptrace_subject::supervises", "a subject that other tests start"),
 ];

@@ -1,6 +1,6 @@
 //! The list of checks. To add one, add a row.
 
-use super::{Outcome, browser, deny, self_test};
+use super::{Counts, Outcome, browser, deny, self_test};
 use crate::command::{OnSkip, RoomsAct};
 use crate::fuzz;
 use crate::place::Place;
@@ -8,6 +8,7 @@ use crate::rooms;
 use crate::trouble::Trouble;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// One check, or one run of many tests.
 pub(super) struct Step {
@@ -76,14 +77,21 @@ fn check_rooms(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
 
 /// Ten seconds of each target, as many at once as there are processors.
 fn fuzz_each(place: &Place, _: OnSkip) -> Result<Outcome, Trouble> {
-    let (targets, broken) = fuzz::each(place, FUZZ_SECONDS, Some(FUZZ_SEED))?;
-    for one in &broken {
-        eprintln!("x: fuzz target {} is broken:\n{}", one.name, one.said);
-    }
-    let mut outcome = Outcome::default();
-    outcome.counts.failed = broken.len() as u64;
-    outcome.counts.passed = targets.saturating_sub(broken.len()) as u64;
-    Ok(outcome)
+    let plan = fuzz::Plan { targets: None, seconds: FUZZ_SECONDS, seed: Some(FUZZ_SEED) };
+    let counts = Mutex::new(Counts::default());
+    fuzz::each(place, &plan, |fuzzed| {
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match fuzzed.broken {
+            None => counts.passed += 1,
+            Some(said) => {
+                counts.failed += 1;
+                eprintln!("x: fuzz target {} is broken:\n{said}", fuzzed.name);
+            }
+        }
+        Ok(())
+    })?;
+    let counts = counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Outcome { counts, ..Outcome::default() })
 }
 
 const FUZZ_SECONDS: u32 = 10;

@@ -55,7 +55,12 @@ pub(super) const FOLDERS: &[Folder] = &[
     Folder {
         path: "crates/edge/cache",
         may: &[Act::Write, Act::Read, Act::Clock, Act::Thread],
-        reason: "Keeps compiled databases on disk.",
+        reason: "Keeps compiled databases and verdicts on disk.",
+    },
+    Folder {
+        path: "crates/edge/dispose",
+        may: &[Act::Write, Act::Read],
+        reason: "Removes, moves and copies files that were found, by their descriptors.",
     },
     Folder {
         path: "crates/edge/fakenet",

@@ -10,10 +10,12 @@ use lexopt::prelude::*;
 use serde_json::{Value as Json, json};
 use watchglass_cache::write_whole;
 use watchglass_database::Database;
-use watchglass_signatures::{BadLine, MAX_BAD_LINES, PotentiallyUnwanted, Report};
+use watchglass_signatures::{MAX_BAD_LINES, PotentiallyUnwanted};
+use watchglass_sys::mapping::Mapped;
 
+use crate::compiler::{self, Bad, Jail, Told};
 use crate::output;
-use crate::sources::{Files, Sets};
+use crate::sources::Files;
 
 const HELP: &str = "\
 Compiles signature sets into one file, which `watchglass scan -d FILE` maps in milliseconds.
@@ -29,15 +31,17 @@ signatures checked, YARA rules (.yar, .yara), and folders of those (of YARA rule
       --json          one JSON object (docs/database-json.md)
   -h, --help
 
-Lines that are no signatures, and signatures of kinds that this version does not know, are left out
+Sets are read in a jail without paths or network, with 6 GiB of memory at most. Lines that are no
+signatures, and signatures of kinds that this version does not know, are left out
 and told.
 
 Exit codes: 0 written, 1 written without some bad lines or broken sets, 2 not written
 
 Example: watchglass database build /var/lib/clamav -o signatures.wgdb";
 
+/// What is to be built.
 #[derive(Debug, Default)]
-struct Options {
+pub(crate) struct Options {
     sources: Vec<PathBuf>,
     output: Option<PathBuf>,
     unwanted: PotentiallyUnwanted,
@@ -50,25 +54,43 @@ struct Options {
 /// # Errors
 /// When nothing was written.
 pub(crate) fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
-    let Some(options) = parse(arguments)? else { return Ok(output::print(HELP)) };
+    parse(arguments)?.map_or_else(|| Ok(output::print(HELP)), |options| build(&options))
+}
+
+/// Builds a database and tells what became of the sets.
+///
+/// # Errors
+/// When nothing was written.
+pub(crate) fn build(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let path = options.output.as_deref().ok_or("-o FILE is missing; see --help")?;
     let files = Files::list(&options.sources)?;
     if files.is_empty() {
         return Err("no signature set among SOURCES; see --help".into());
     }
-    let sets = files.read()?;
-    let (bytes, report) = sets.compile(options.unwanted);
-    // What cannot be opened is not to be written either.
-    let digest = *Database::open(&bytes)?.digest();
-    write_whole(path, &bytes)?;
-    let built =
-        Built { options: &options, sets: &sets, report: &report, digest, bytes: bytes.len() };
+    let compiled = compiler::compile(&files, options.unwanted, Jail::AsFarAsThereIs)?;
+    let mapped = Mapped::of(&compiled.file)?;
+    let bytes = mapped.as_ref();
+    // What is damaged is not to be written: the compiler has read hostile bytes.
+    let database = Database::open(bytes)?;
+    database.verify()?;
+    let digest = *database.digest();
+    write_whole(path, bytes)?;
+    let report = compiled.told;
+    let (missing, bytes) = (&compiled.missing, bytes.len());
+    let built = Built { options, report: &report, digest, bytes, missing };
     // The file is there, whether anybody reads this or not.
     let mut out = BufWriter::new(io::stdout());
     let told = if options.json { built.json(&mut out) } else { built.text(&mut out) };
     let _ = told.and_then(|()| out.flush());
-    let complete = report.bad.is_empty() && sets.warnings.is_empty();
+    let complete = report.bad.is_empty() && report.warnings.is_empty();
     Ok(ExitCode::from(u8::from(!complete)))
+}
+
+impl Options {
+    /// One source as it comes.
+    pub(crate) fn of(source: PathBuf, output: PathBuf, json: bool) -> Self {
+        Self { sources: vec![source], output: Some(output), json, ..Self::default() }
+    }
 }
 
 fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> {
@@ -92,14 +114,14 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Options>, Box<dyn Erro
 
 struct Built<'b> {
     options: &'b Options,
-    sets: &'b Sets,
-    report: &'b Report,
+    report: &'b Told,
+    missing: &'b [String],
     digest: [u8; 32],
     bytes: usize,
 }
 
 impl Built<'_> {
-    fn listed(&self) -> &[BadLine] {
+    fn listed(&self) -> &[Bad] {
         let most = if self.options.all { MAX_BAD_LINES } else { LISTED };
         self.report.bad.get(..most).unwrap_or(&self.report.bad)
     }
@@ -112,12 +134,15 @@ impl Built<'_> {
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let report = self.report;
-        for warning in &self.sets.warnings {
+        if !self.missing.is_empty() {
+            writeln!(out, "WARNING: the jail lacks: {}", self.missing.join(", "))?;
+        }
+        for warning in &self.report.warnings {
             writeln!(out, "WARNING: {warning}")?;
         }
         for bad in self.listed() {
             // The file's name came with its control characters shown as codes.
-            writeln!(out, "{}:{}: {}", bad.file, bad.line, bad.error)?;
+            writeln!(out, "{}:{}: {}", bad.file, bad.line, bad.reason)?;
         }
         if self.more() > 0 {
             writeln!(out, "{} more bad lines", self.more())?;
@@ -147,9 +172,10 @@ impl Built<'_> {
 
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let report = self.report;
-        let bad = self.listed().iter().map(
-            |bad| json!({ "file": &*bad.file, "line": bad.line, "reason": bad.error.to_string() }),
-        );
+        let bad = self
+            .listed()
+            .iter()
+            .map(|bad| json!({ "file": bad.file, "line": bad.line, "reason": bad.reason }));
         let line = json!({
             "schema": SCHEMA, "kind": "database-build", "bytes": self.bytes,
             "digest": hex(&self.digest), "taken": report.taken,
@@ -161,17 +187,13 @@ impl Built<'_> {
                 "always": report.rules.always, "never": report.rules.never,
             },
             "bad": bad.collect::<Vec<Json>>(), "more_bad": self.more(),
-            "warnings": self.sets.warnings,
+            "warnings": report.warnings, "jail_missing": self.missing,
         });
         writeln!(out, "{line}")
     }
 }
 
-fn counts(
-    out: &mut dyn Write,
-    title: &str,
-    counts: &BTreeMap<&'static str, u64>,
-) -> io::Result<()> {
+fn counts(out: &mut dyn Write, title: &str, counts: &BTreeMap<String, u64>) -> io::Result<()> {
     for (what, count) in counts {
         writeln!(out, "{count:>10} {what} {title}")?;
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,10 +11,12 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
 use watchglass_cache::{Cache, Kept, Key};
 use watchglass_database::{Algorithm, Database, HashRole};
-use watchglass_signatures::{PotentiallyUnwanted, Report};
+use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_sys::mapping::Mapped;
 
-use crate::sources::{Files, Sets, at};
+use crate::compiler::{self, Compiled, Jail, Told};
+use crate::in_one_line;
+use crate::sources::{Files, at};
 
 /// A database that workers map as well.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(crate) fn load(
     named: &[PathBuf],
     unwanted: PotentiallyUnwanted,
     use_cache: UseCache,
+    jail: Jail,
 ) -> Result<Option<Loaded>, Box<dyn Error>> {
     if let [only] = named
         && is_compiled(only)?
@@ -66,13 +69,13 @@ pub(crate) fn load(
     }
     let mut warnings = Vec::new();
     let cache = match use_cache {
-        UseCache::Yes => open_cache(&mut warnings).zip(files.key(unwanted)),
+        UseCache::Yes => open_cache("compiled signatures", &mut warnings).zip(files.key(unwanted)),
         UseCache::No => None,
     };
     let kept = cache.as_ref().and_then(|(cache, key)| of_cache(cache.get(key)?));
     let mut loaded = match kept {
         Some(loaded) => loaded,
-        None => match compile(&files, unwanted, cache.as_ref(), &mut warnings)? {
+        None => match compile(&files, unwanted, jail, cache.as_ref(), &mut warnings)? {
             Some(loaded) => loaded,
             None => return Ok(None),
         },
@@ -100,14 +103,27 @@ pub(crate) fn signatures(database: &Database<'_>) -> usize {
 /// 3.38 million signatures, instead of 0.01 s).
 fn compiled(path: &Path) -> Result<Loaded, Box<dyn Error>> {
     let file = File::open(path).map_err(|error| at(path, &error))?;
-    let file = if only_we_write(&file).map_err(|error| at(path, &error))? {
-        file
-    } else {
-        sealed_copy(file).map_err(|error| at(path, &error))?
-    };
+    let ours = only_we_write(&file).map_err(|error| at(path, &error))?;
+    let file = if ours { file } else { sealed_copy(file).map_err(|error| at(path, &error))? };
     let mapped = Mapped::of(&file).map_err(|error| at(path, &error))?;
-    Database::open(mapped.as_ref()).map_err(|error| at(path, &error))?;
-    Ok(Loaded { file, mapped, warnings: Vec::new() })
+    let database = Database::open(mapped.as_ref()).map_err(|error| at(path, &error))?;
+    if !ours {
+        // Its digest names what it holds, in the cache of verdicts too: somebody else may have
+        // changed the one without the other.
+        database.verify().map_err(|error| at(path, &error))?;
+    }
+    Ok(Loaded { file, mapped, warnings: compiled_long_ago(path).into_iter().collect() })
+}
+
+/// A compiled file does not say how old its sources are; they are no younger than itself.
+fn compiled_long_ago(path: &Path) -> Option<String> {
+    let age = std::fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()?;
+    (age > OLD).then(|| {
+        let days = age.as_secs() / DAY_SECONDS;
+        format!(
+            "the signatures were compiled {days} days ago; get new ones with `freshclam` and compile them with `watchglass database build`"
+        )
+    })
 }
 
 /// An access list of the file shows in the bits of its group (acl(5)).
@@ -125,43 +141,45 @@ fn of_cache(kept: Kept) -> Option<Loaded> {
     Database::open(mapped.as_ref()).ok()?;
     let warnings = notes["warnings"].as_array()?.iter();
     let mut warnings: Vec<String> = warnings.filter_map(Value::as_str).map(str::to_owned).collect();
-    let newest = notes["newest_seconds"].as_u64().map(Duration::from_secs);
-    let newest = newest.and_then(|newest| SystemTime::UNIX_EPOCH.checked_add(newest));
-    warnings.extend(newest.and_then(warning_of_age));
+    warnings.extend(notes["newest_seconds"].as_u64().and_then(warning_of_age));
     Some(Loaded { file: kept.file, mapped, warnings })
 }
 
 fn compile(
     files: &Files,
     unwanted: PotentiallyUnwanted,
+    jail: Jail,
     cache: Option<&(Cache, Key)>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Loaded>, Box<dyn Error>> {
-    let sets = files.read()?;
-    let (bytes, report) = sets.compile(unwanted);
-    let told: Vec<String> =
-        sets.warnings.iter().cloned().chain(warning_of_report(&report)).collect();
+    // What the jail lacks is told by the workers.
+    let Compiled { file, told, .. } = compiler::compile(files, unwanted, jail)?;
+    let mapped = Mapped::of(&file)?;
+    // Whole, once: the compiler has read hostile bytes.
+    Database::open(mapped.as_ref())?.verify()?;
+    let mut lasting = told.warnings.clone();
+    lasting.extend(warning_of_bad(&told));
     if let Some((cache, key)) = cache {
-        match cache.put(key, &bytes, notes(&sets, &told).to_string().as_bytes()) {
+        match cache.put(key, mapped.as_ref(), notes(&told, &lasting).to_string().as_bytes()) {
             Ok(kept) => return Ok(of_cache(kept)),
-            Err(error) => warnings.push(format!("compiled signatures are not kept: {error}")),
+            Err(error) => {
+                let error = in_one_line(&error);
+                warnings.push(format!("compiled signatures are not kept: {error}"));
+            }
         }
     }
-    let file = sealed(&bytes)?;
-    let mapped = Mapped::of(&file)?;
-    let told = told.into_iter().chain(sets.newest.and_then(warning_of_age)).collect();
-    Ok(Some(Loaded { file, mapped, warnings: told }))
+    lasting.extend(told.newest.and_then(warning_of_age));
+    Ok(Some(Loaded { file, mapped, warnings: lasting }))
 }
 
 /// What is told again at each start.
-fn notes(sets: &Sets, warnings: &[String]) -> Value {
-    let newest = sets.newest.and_then(|newest| newest.duration_since(SystemTime::UNIX_EPOCH).ok());
-    json!({ "schema": 1, "warnings": warnings, "newest_seconds": newest.map(|one| one.as_secs()) })
+fn notes(told: &Told, warnings: &[String]) -> Value {
+    json!({ "schema": 1, "warnings": warnings, "newest_seconds": told.newest })
 }
 
-fn warning_of_report(report: &Report) -> Option<String> {
-    let left: u64 = report.not_compiled.values().sum();
-    let bad = u64::try_from(report.bad.len()).unwrap_or(u64::MAX).saturating_add(report.more_bad);
+fn warning_of_bad(told: &Told) -> Option<String> {
+    let left: u64 = told.not_compiled.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let bad = u64::try_from(told.bad.len()).unwrap_or(u64::MAX).saturating_add(told.more_bad);
     (left > 0 || bad > 0).then(|| {
         format!(
             "{left} signatures are of kinds that this version does not know, {bad} lines are bad: they are not looked for; `watchglass database build` lists them"
@@ -169,15 +187,16 @@ fn warning_of_report(report: &Report) -> Option<String> {
     })
 }
 
-fn warning_of_age(newest: SystemTime) -> Option<String> {
+fn warning_of_age(newest_seconds: u64) -> Option<String> {
+    let newest = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(newest_seconds))?;
     let age = SystemTime::now().duration_since(newest).ok()?;
     let days = age.as_secs() / DAY_SECONDS;
     let old = age > OLD;
     old.then(|| format!("the newest signatures are {days} days old; get new ones with `freshclam`"))
 }
 
-/// The first of `XDG_CACHE_HOME`, `/var/cache` for root, `~/.cache`, that there is.
-fn open_cache(warnings: &mut Vec<String>) -> Option<Cache> {
+/// The folder of all that is kept, or a warning: the first of `XDG_CACHE_HOME`, `/var/cache` for root, `~/.cache`, that there is.
+pub(crate) fn open_cache(what: &str, warnings: &mut Vec<String>) -> Option<Cache> {
     let of = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let root = rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/cache"));
     let home = || of("HOME").map(|home| home.join(".cache"));
@@ -185,17 +204,13 @@ fn open_cache(warnings: &mut Vec<String>) -> Option<Cache> {
     match Cache::open(&folder) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            warnings.push(format!("compiled signatures are not kept: {error}"));
+            warnings.push(format!("{what} are not kept: {}", in_one_line(&error)));
             None
         }
     }
 }
 
-/// Bytes that nobody changes or cuts short any more, as a file.
-fn sealed(bytes: &[u8]) -> io::Result<File> {
-    seal(|file| file.write_all(bytes))
-}
-
+/// A copy that nobody changes or cuts short any more.
 fn sealed_copy(mut from: File) -> io::Result<File> {
     seal(|file| io::copy(&mut from, file).map(drop))
 }
@@ -209,7 +224,11 @@ fn seal(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
     Ok(file)
 }
 
-fn is_compiled(path: &Path) -> Result<bool, Box<dyn Error>> {
+/// Whether a path is that of a compiled file, by its first bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn is_compiled(path: &Path) -> Result<bool, Box<dyn Error>> {
     if path.is_dir() {
         return Ok(false);
     }

@@ -63,6 +63,9 @@ fn text(database: &Database<'_>, bytes: usize, damage: Option<&str>, path: &Path
     let rules = database.rules().count();
     lines.push(format!("{:>10} others", database.signatures().count().saturating_sub(rules)));
     lines.push(format!("{rules:>10} YARA rules"));
+    for (_, what, count) in records(database).into_iter().filter(|(.., count)| *count > 0) {
+        lines.push(format!("{count:>10} {what}"));
+    }
     lines.push(format!("digest {}", hex(database.digest())));
     lines.push(damage.map_or_else(|| "whole".to_owned(), |damage| format!("DAMAGED: {damage}")));
     lines.join("\n")
@@ -73,12 +76,26 @@ fn json(database: &Database<'_>, bytes: usize, damage: Option<&str>) -> Json {
     for (role, algorithm, count) in digests(database) {
         counts.insert(format!("{}-{}", name(algorithm), key(role)), json!(count));
     }
+    let records =
+        records(database).into_iter().map(|(key, _, count)| (key.to_owned(), json!(count)));
     json!({
         "schema": SCHEMA, "kind": "database-info", "version": FORMAT_VERSION, "bytes": bytes,
         "digest": hex(database.digest()), "digests": counts,
         "others": database.signatures().count().saturating_sub(database.rules().count()),
-        "yara_rules": database.rules().count(), "whole": damage.is_none(), "damage": damage,
+        "yara_rules": database.rules().count(), "records": records.collect::<Map<String, Json>>(),
+        "whole": damage.is_none(), "damage": damage,
     })
+}
+
+/// What is in the file beside digests and patterns: key, words, count.
+fn records(database: &Database<'_>) -> [(&'static str, &'static str, usize); 5] {
+    [
+        ("members", "on members of containers", database.members().count()),
+        ("types", "types of files", database.magic_rules().count()),
+        ("passwords", "passwords of archives", database.passwords().count()),
+        ("certificates", "certificates of programs", database.certificates().count()),
+        ("icons", "icons of programs", database.icons().count()),
+    ]
 }
 
 /// Digests in the file, those there are.

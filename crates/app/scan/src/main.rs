@@ -8,14 +8,21 @@
 
 mod build;
 mod choice;
+mod compiler;
+mod convert;
+mod count;
 mod database;
+mod disposal;
 mod escape;
 mod info;
 mod options;
 mod output;
 mod progress;
+mod queue;
 mod run;
+mod serve;
 mod sources;
+mod verdicts;
 mod worker;
 
 use std::error::Error;
@@ -39,6 +46,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             options::Act::Scan(options) => run::scan(&options),
         },
         Some("database") => database_command(&mut arguments),
+        Some(compiler::ACT) => compiler::serve().map(|()| ExitCode::SUCCESS),
         // `watchglass` starts this, and starts it right.
         _ => Err("neither `scan` nor `database`".into()),
     }
@@ -49,8 +57,9 @@ fn database_command(arguments: &mut lexopt::Parser) -> Result<ExitCode, Box<dyn 
     match arguments.next()? {
         Some(Value(act)) if act == "build" => build::command(arguments),
         Some(Value(act)) if act == "info" => info::command(arguments),
+        Some(Value(act)) if act == "convert" => convert::command(arguments),
         Some(Short('h') | Long("help")) | None => Ok(output::print(DATABASE_HELP)),
-        _ => Err("`build` or `info`; see `watchglass database --help`".into()),
+        _ => Err("`build`, `info` or `convert`; see `watchglass database --help`".into()),
     }
 }
 
@@ -68,5 +77,6 @@ Compiled signature sets, which `watchglass scan -d FILE` maps instead of reading
 
 Usage: watchglass database build SOURCES… -o FILE
        watchglass database info FILE
+       watchglass database convert FILE -o FILE
 
-`watchglass database build --help` tells more, and so does `info`.";
+`watchglass database build --help` tells more, and so do `info` and `convert`.";

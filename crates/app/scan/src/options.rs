@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 use watchglass_channel::{Setup, Switch};
 use watchglass_engine::Limits;
-use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Policy, Recursion};
+use watchglass_walk::{CrossFilesystems, FollowLinks, HardLinks, Places, Policy, Recursion};
 
 use crate::choice::{Chosen, Pattern};
 use crate::database::UseCache;
@@ -36,12 +36,31 @@ pub(crate) struct Options {
     pub(crate) jobs: usize,
     pub(crate) unwanted: bool,
     pub(crate) cache: UseCache,
+    /// Where verdicts are kept, if not where sets are.
+    pub(crate) verdicts: Option<PathBuf>,
     pub(crate) infected_only: bool,
     pub(crate) summary: bool,
-    pub(crate) json: bool,
+    pub(crate) form: Form,
     pub(crate) progress: bool,
     pub(crate) heuristics_only: bool,
     pub(crate) require_jail: bool,
+    pub(crate) disposal: Option<Disposal>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+    Sarif,
+}
+
+/// What becomes of files in which something was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Disposal {
+    Remove,
+    Move(Vec<u8>),
+    Copy(Vec<u8>),
 }
 
 pub(crate) const HELP: &str = "\
@@ -53,9 +72,12 @@ Databases:
   -d, --database PATH      a signature set, a folder of sets, a .cvd/.cld, or a compiled file; may be
                            given again. Default: /var/lib/clamav
       --heuristics-only    scan without a database
-      --no-cache           compile sets again, and keep nothing; otherwise what was compiled is kept
-                           in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass (root) or
-                           ~/.cache/watchglass, the two last used
+      --no-cache           compile sets again, scan every file, and keep nothing. Otherwise what was
+                           compiled is kept, the two last used, and which contents were clean, two
+                           million of them, in $XDG_CACHE_HOME/watchglass, /var/cache/watchglass
+                           (root) or ~/.cache/watchglass
+      --cache FILE         keep which contents were clean in FILE, and a key in FILE.key. A content is
+                           clean as before only for the same database, program and options
       --detect-pua         signatures of what not everybody minds, too
 
 Which files:
@@ -86,11 +108,24 @@ How they are scanned:
   -j, --jobs N             workers (default: one for each core)
       --require-jail       an error if a wall of the jail is missing on this machine
 
+What becomes of files in which something was found:
+      --remove             their names are removed, of each the one that was scanned
+      --move DIR           they are moved to DIR, which must be there; a name that is taken gets `.001`
+                           behind it. To another filesystem they are copied and then removed
+      --copy DIR           copies are put there, which nobody else can read and nobody run
+                           Another worker, which has seen no other file, must find something as well.
+                           Only the file that was scanned is touched, whoever renames meanwhile, and
+                           never one that a symbolic link led to. What could not be done is told, and
+                           the exit code is 2. A scan without these tells which files it would be
+
 Output:
   -i, --infected           tell only files in which something was found
       --no-summary
-      --no-progress        no files/s and MB/s on a terminal
+      --no-progress        no files/s, MB/s and time left on a terminal; for the time left all files
+                           are counted while the scan runs, without opening them
       --json               one JSON object a line (docs/scan-json.md)
+      --sarif              one SARIF 2.1.0 document (docs/scan-sarif.md), such as code scanning services
+                           take: watchglass scan -r --sarif . > scan.sarif
   -h, --help, -V, --version
 
 A line is `PATH: NAME FOUND`, `PATH: OK`, `PATH: Empty file`, or `PATH: NOT SCANNED (MEMBER: REASON)`
@@ -98,7 +133,8 @@ for a file of which a part was not looked at.
 
 Exit codes: 0 nothing found, 1 something found, 2 an error, or no database, 130 interrupted
 
-Example: watchglass scan -r -i /home";
+Examples: watchglass scan -r -i /home
+          watchglass scan -r --move=/var/quarantine /srv/uploads";
 
 /// Reads the command line.
 ///
@@ -166,12 +202,14 @@ impl Options {
             jobs: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             unwanted: false,
             cache: UseCache::Yes,
+            verdicts: None,
             infected_only: false,
             summary: true,
-            json: false,
+            form: Form::Text,
             progress: true,
             heuristics_only: false,
             require_jail: false,
+            disposal: None,
         }
     }
 
@@ -205,7 +243,8 @@ impl Options {
             "-0" | "--null" => self.separator = 0,
             "--no-progress" => self.progress = false,
             "--no-summary" => self.summary = false,
-            "--json" => self.json = true,
+            "--json" => self.print_as(Form::Json)?,
+            "--sarif" => self.print_as(Form::Sarif)?,
             "--detect-pua" => self.unwanted = yes(name, arguments)?,
             "--no-cache" => self.cache = UseCache::No,
             "--heuristics-only" => self.heuristics_only = true,
@@ -227,6 +266,7 @@ impl Options {
             "--max-recursion" => self.setup.max_recursion = arguments.value()?.parse()?,
             "--max-scantime" => self.max_scan_time = arguments.value()?.parse()?,
             "--max-dir-recursion" => self.policy.max_depth = arguments.value()?.parse()?,
+            "--cache" => self.verdicts = Some(arguments.value()?.into()),
             "-j" | "--jobs" => {
                 self.jobs = arguments.value()?.parse::<NonZeroUsize>()?.get().min(MAX_JOBS);
             }
@@ -253,6 +293,16 @@ impl Options {
             }
             "--follow-dir-symlinks" => self.policy.folder_links = links(arguments)?,
             "--follow-file-symlinks" => self.policy.file_links = links(arguments)?,
+            "--remove" if yes(name, arguments)? => self.dispose(Disposal::Remove)?,
+            "--remove" => {}
+            "--move" => {
+                let folder = arguments.value()?.into_vec();
+                self.dispose(Disposal::Move(folder))?;
+            }
+            "--copy" => {
+                let folder = arguments.value()?.into_vec();
+                self.dispose(Disposal::Copy(folder))?;
+            }
             "--cross-fs" => {
                 self.policy.cross = if yes(name, arguments)? {
                     CrossFilesystems::Yes
@@ -270,6 +320,22 @@ impl Options {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn print_as(&mut self, form: Form) -> Result<(), Box<dyn Error>> {
+        if ![Form::Text, form].contains(&self.form) {
+            return Err("one of --json and --sarif; see --help".into());
+        }
+        self.form = form;
+        Ok(())
+    }
+
+    fn dispose(&mut self, how: Disposal) -> Result<(), Box<dyn Error>> {
+        if self.disposal.replace(how).is_some() {
+            return Err("one of --remove, --move and --copy, once; see --help".into());
+        }
+        self.policy.places = Places::Keep;
+        Ok(())
     }
 }
 

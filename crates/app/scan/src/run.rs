@@ -3,23 +3,30 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{Hello, Job, Outcome, Switch};
+use watchglass_cache::Verdicts;
+use watchglass_channel::{Hello, Outcome};
 use watchglass_database::Database;
+use watchglass_dispose::Done;
 use watchglass_signatures::PotentiallyUnwanted;
 use watchglass_walk::{Item, PassedOver, Regular, Trouble, Walk};
 
+use crate::compiler::Jail;
+use crate::count;
 use crate::database::{self, Loaded};
+use crate::disposal::Disposer;
 use crate::options::Options;
 use crate::output::Output;
-use crate::worker::{Ended, Worker};
+use crate::queue::Queue;
+use crate::serve::Server;
+use crate::verdicts;
+use crate::worker::Ended;
 
 /// What the threads tell the one that prints.
 #[derive(Debug)]
@@ -27,7 +34,19 @@ pub(crate) enum Event {
     /// A worker is ready.
     Hello(Hello),
     /// A file was looked into, as far as it was.
-    Looked { path: Vec<u8>, size: u64, outcome: Result<Outcome, Ended> },
+    Looked {
+        path: Vec<u8>,
+        size: u64,
+        outcome: Result<Outcome, Ended>,
+        /// What became of the file, if something was to become of it.
+        disposed: Option<Disposed>,
+    },
+    /// The content of a file is one that was clean before.
+    Known { path: Vec<u8>, bytes: u64 },
+    /// There are so many files.
+    Counted(u64),
+    /// Something that the person should know.
+    Warning(String),
     /// A file without content.
     Empty { path: Vec<u8> },
     /// Something that is not looked into.
@@ -37,6 +56,9 @@ pub(crate) enum Event {
     /// The scan cannot go on.
     Fatal(String),
 }
+
+/// What became of a found file, or why nothing did.
+pub(crate) type Disposed = Result<Done, Box<dyn Error + Send + Sync>>;
 
 /// Scans what the options say.
 ///
@@ -48,7 +70,8 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let loaded = if options.heuristics_only {
         None
     } else {
-        database::load(&options.databases, unwanted, options.cache)?
+        let jail = if options.require_jail { Jail::Required } else { Jail::AsFarAsThereIs };
+        database::load(&options.databases, unwanted, options.cache, jail)?
     };
     let opened = loaded.as_ref().map(|loaded| Database::open(loaded.mapped.as_ref()));
     let opened = opened.transpose()?;
@@ -59,36 +82,61 @@ pub(crate) fn scan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let disposer = options.disposal.as_ref().map(Disposer::new).transpose()?;
+    let mut warnings = loaded.as_ref().map_or_else(Vec::new, |loaded| loaded.warnings.clone());
+    let verdicts = verdicts::open(options, opened.as_ref(), &program, &mut warnings);
     let mut output = Output::new(options, opened.as_ref());
-    output.begin(loaded.as_ref());
-    let has_rules = opened.as_ref().is_some_and(|database| database.rules().count() > 0);
-    let run = Run { options, loaded: loaded.as_ref(), program: &program, stop: &stop, has_rules };
+    output.begin(&warnings);
+    let run = Run {
+        options,
+        loaded: loaded.as_ref(),
+        has_rules: opened.as_ref().is_some_and(|database| database.rules().count() > 0),
+        program: &program,
+        stop: &stop,
+        disposer: disposer.as_ref(),
+        verdicts: verdicts.as_ref(),
+    };
     let list = options.list.as_deref().map(list_of).transpose()?;
     run.go(list, &mut output);
     Ok(ExitCode::from(output.finish(stop.load(Ordering::Relaxed))))
 }
 
-struct Run<'r> {
-    options: &'r Options,
-    loaded: Option<&'r Loaded>,
-    program: &'r Path,
-    stop: &'r AtomicBool,
+/// What all threads of a scan have in common.
+pub(crate) struct Run<'r> {
+    pub(crate) options: &'r Options,
+    pub(crate) loaded: Option<&'r Loaded>,
     /// Whether the database has rules, for which a worker gets ready before it may look.
-    has_rules: bool,
+    pub(crate) has_rules: bool,
+    pub(crate) program: &'r Path,
+    pub(crate) stop: &'r AtomicBool,
+    pub(crate) disposer: Option<&'r Disposer>,
+    pub(crate) verdicts: Option<&'r Verdicts>,
 }
 
 impl Run<'_> {
     /// One thread walks, one for each worker hands files over, this one prints.
     fn go(&self, list: Option<Box<dyn BufRead + Send>>, output: &mut Output<'_>) {
         let (events, told) = channel_of_events();
-        let (files, waiting) = sync_channel::<Regular>(OPEN_FILES);
-        let waiting = Mutex::new(waiting);
+        let files = &Queue::of(OPEN_FILES);
+        let walked = &AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs {
-                let (events, waiting) = (events.clone(), &waiting);
-                scope.spawn(move || self.serve(waiting, &events));
+                let events = events.clone();
+                scope.spawn(move || Server::new(self, events).serve(files));
             }
-            scope.spawn(move || self.walk(list, &files, &events));
+            if output.is_watched() && list.is_none() {
+                let events = events.clone();
+                scope.spawn(move || {
+                    if let Some(files) = count::files(self, walked) {
+                        let _ = events.send(Event::Counted(files));
+                    }
+                });
+            }
+            scope.spawn(move || {
+                self.walk(list, files, &events);
+                files.close();
+                walked.store(true, Ordering::Relaxed);
+            });
             self.print(&told, output);
         });
     }
@@ -98,11 +146,15 @@ impl Run<'_> {
         loop {
             match told.recv_timeout(TICK) {
                 Ok(event) => {
-                    let fatal = matches!(event, Event::Fatal(_));
-                    if output.tell(event).is_err() || fatal {
-                        // The reader has gone, or nothing can be done any more.
-                        self.stop.store(true, Ordering::Relaxed);
+                    for event in std::iter::once(event).chain(told.try_iter()) {
+                        let fatal = matches!(event, Event::Fatal(_));
+                        if output.tell(event).is_err() || fatal {
+                            // The reader has gone, or nothing can be done any more.
+                            self.stop.store(true, Ordering::Relaxed);
+                        }
                     }
+                    // Who tells does not have to wake this thread for each file.
+                    std::thread::sleep(GATHERING);
                 }
                 Err(RecvTimeoutError::Timeout) => output.tick(),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -119,7 +171,7 @@ impl Run<'_> {
     fn walk(
         &self,
         list: Option<Box<dyn BufRead + Send>>,
-        files: &SyncSender<Regular>,
+        files: &Queue<Regular>,
         events: &SyncSender<Event>,
     ) {
         let separator = self.options.separator;
@@ -143,7 +195,7 @@ impl Run<'_> {
                 Item::File(file) if file.size == 0 => {
                     events.send(Event::Empty { path: file.path }).is_ok()
                 }
-                Item::File(file) => files.send(file).is_ok(),
+                Item::File(file) => files.push(file),
                 Item::PassedOver { path, why } => {
                     events.send(Event::PassedOver { path, why }).is_ok()
                 }
@@ -153,66 +205,6 @@ impl Run<'_> {
                 return;
             }
         }
-    }
-
-    /// Hands files to one worker, and starts another when it ends.
-    fn serve(&self, files: &Mutex<Receiver<Regular>>, events: &SyncSender<Event>) {
-        let (mut worker, mut number, mut ended) = (None, 0_u64, 0_u32);
-        loop {
-            // The lock is held while waiting: the others wait for the same files.
-            let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(file) = next else { return };
-            if self.stop.load(Ordering::Relaxed) {
-                continue; // so that the walk does not wait for a full channel
-            }
-            number = number.saturating_add(1);
-            let outcome = self.look(&mut worker, number, &file.file, events);
-            match &outcome {
-                Ok(_) => ended = 0,
-                Err(Ended::Interrupted) => {}
-                Err(_) => {
-                    worker = None;
-                    ended = ended.saturating_add(1);
-                }
-            }
-            let why = outcome.as_ref().err().map(ToString::to_string);
-            let _ = events.send(Event::Looked { path: file.path, size: file.size, outcome });
-            if ended >= MAX_ENDS {
-                let why = why.unwrap_or_default();
-                let says = format!("{MAX_ENDS} workers ended one after another; the last: {why}");
-                let _ = events.send(Event::Fatal(says));
-                self.stop.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn look(
-        &self,
-        worker: &mut Option<Worker>,
-        number: u64,
-        file: &File,
-        events: &SyncSender<Event>,
-    ) -> Result<Outcome, Ended> {
-        let stop = || self.stop.load(Ordering::Relaxed);
-        let running = match worker {
-            Some(running) => running,
-            None => {
-                let database = self.loaded.map(|loaded| loaded.file.as_fd());
-                let setup = self.options.setup.with(Switch::Rules, self.has_rules);
-                let started = Worker::start(self.program, setup, database, &stop)?;
-                let hello = started.hello.clone();
-                if self.options.require_jail && !hello.missing.is_empty() {
-                    let missing: Vec<&str> = hello.missing.iter().map(|one| one.word()).collect();
-                    let says = format!("this machine has no {} for the jail", missing.join(", "));
-                    let _ = events.send(Event::Fatal(says));
-                    self.stop.store(true, Ordering::Relaxed);
-                    return Err(Ended::Interrupted);
-                }
-                let _ = events.send(Event::Hello(hello));
-                worker.insert(started)
-            }
-        };
-        running.look(Job { number, milliseconds: self.options.max_scan_time }, file, &stop)
     }
 }
 
@@ -237,10 +229,10 @@ fn sibling(name: &str) -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// Files that are open and wait for a worker.
-const OPEN_FILES: usize = 16;
-/// Workers that may end one after another: one file costs one, three are a defect.
-const MAX_ENDS: u32 = 3;
+const OPEN_FILES: usize = 32;
 /// How often the printing thread looks whether the person wants an end.
 const TICK: Duration = Duration::from_millis(200);
+/// How long what is told may wait for more, as nobody can see.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How long threads have to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,18 @@ struct Named {
     /// Whether the file itself was named, not its folder: then what is wrong with it is an error.
     /// One broken set of a folder does not take away the protection of the others.
     by_person: bool,
+}
+
+/// A source that is open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Its path for people.
+    pub(crate) name: String,
+    pub(crate) file: File,
+    /// Whether it was named, not its folder.
+    pub(crate) by_person: bool,
+    /// When it was changed, in seconds of Unix time.
+    pub(crate) changed: Option<u64>,
 }
 
 /// Sets that were read.
@@ -117,20 +130,17 @@ impl Files {
         Some(key)
     }
 
-    /// Reads them.
-    ///
-    /// # Errors
-    /// When one that was named cannot be read, or is no set.
-    pub(crate) fn read(&self) -> Result<Sets, Box<dyn Error>> {
-        let mut sets = Sets::default();
-        for Named { path, by_person } in &self.0 {
-            match sets.add(path) {
-                Err(error) if *by_person => return Err(error),
-                Err(error) => sets.warnings.push(error.to_string()),
-                Ok(()) => {}
-            }
-        }
-        Ok(sets)
+    /// Opens them, one when it is asked for; what is wrong with one, and whether a person named it.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Result<Opened, (String, bool)>> {
+        self.0.iter().map(|Named { path, by_person }| {
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+            let (stat, file) =
+                opened.map_err(|error| (at(path, &error).to_string(), *by_person))?;
+            let changed = stat.modified().ok();
+            let changed = changed.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+            let changed = changed.map(|time| time.as_secs());
+            Ok(Opened { name: shown(path), file, by_person: *by_person, changed })
+        })
     }
 }
 
@@ -151,12 +161,19 @@ impl Sets {
         (bytes, report)
     }
 
-    fn add(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let bytes = std::fs::read(path).map_err(|error| at(path, &error))?;
+    /// Adds the content of a source, whose path says what it is.
+    ///
+    /// # Errors
+    /// When it is no set, or no signed one where it should be.
+    pub(crate) fn add(
+        &mut self,
+        path: &Path,
+        bytes: Vec<u8>,
+        changed: Option<SystemTime>,
+    ) -> Result<(), Box<dyn Error>> {
         if is_container(path) {
             return self.add_container(path, &bytes);
         }
-        let changed = std::fs::metadata(path).and_then(|data| data.modified()).ok();
         if is_yara(path) {
             self.newest = self.newest.max(changed);
             self.rules.push((shown(path), bytes));

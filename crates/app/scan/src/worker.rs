@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use watchglass_channel::{FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Outcome, Setup};
+use watchglass_channel::{
+    ContentDigest, FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Outcome, Setup, Task,
+};
 use watchglass_sys::message_socket::MessageSocket;
 
 /// A running worker, which ends when this is dropped.
@@ -60,22 +62,47 @@ impl Worker {
         worker.send(&FromOpener::Setup(setup), database)?;
         match worker.receive(START_TIME, stop)? {
             FromWorker::Hello(hello) => worker.hello = hello,
-            FromWorker::Outcome(_) => return Err(Ended::Lied("an answer to nothing".to_owned())),
+            _ => return Err(Ended::Lied("an answer to nothing".to_owned())),
         }
         Ok(worker)
     }
 
-    /// Lets it look into a file.
-    pub(crate) fn look(
+    /// Tells it of a file that it is to look into, after those that it was told of before.
+    pub(crate) fn hand(
         &mut self,
-        job: Job,
+        number: u64,
+        milliseconds: u32,
         file: &File,
+    ) -> Result<(), Ended> {
+        let job = Job { number, milliseconds, task: Task::Scan };
+        self.send(&FromOpener::Job(job), Some(file.as_fd()))
+    }
+
+    /// Waits for what it says of the first file that it was told of and has not answered.
+    pub(crate) fn answer(
+        &mut self,
+        number: u64,
+        milliseconds: u32,
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, Ended> {
+        match self.receive(time_of(milliseconds), stop)? {
+            FromWorker::Outcome(outcome) if outcome.number == number => Ok(outcome),
+            _ => Err(Ended::Lied("an answer to another job".to_owned())),
+        }
+    }
+
+    /// Lets it hash a file; nothing when it cannot whole.
+    pub(crate) fn digest(
+        &mut self,
+        number: u64,
+        milliseconds: u32,
+        file: &File,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<ContentDigest>, Ended> {
+        let job = Job { number, milliseconds, task: Task::Digest };
         self.send(&FromOpener::Job(job), Some(file.as_fd()))?;
-        let time = Duration::from_millis(job.milliseconds.into()).saturating_add(GRACE);
-        match self.receive(time, stop)? {
-            FromWorker::Outcome(outcome) if outcome.number == job.number => Ok(outcome),
+        match self.receive(time_of(milliseconds), stop)? {
+            FromWorker::Digested(digested) if digested.number == number => Ok(digested.content),
             _ => Err(Ended::Lied("an answer to another job".to_owned())),
         }
     }
@@ -146,6 +173,11 @@ impl fmt::Display for Ended {
             Self::Interrupted => out.write_str("interrupted"),
         }
     }
+}
+
+/// How long an answer is waited for whose job has this time.
+fn time_of(milliseconds: u32) -> Duration {
+    Duration::from_millis(milliseconds.into()).saturating_add(GRACE)
 }
 
 fn is_a_tick(error: &io::Error) -> bool {

@@ -75,6 +75,8 @@ fn a_set_of_digests_is_looked_for_and_json_says_where() {
     assert_eq!(found["findings"][0]["name"], "Abc.UNOFFICIAL");
     assert_eq!(found["findings"][0]["member"].as_array().unwrap().len(), 1);
     assert_eq!(told.last().unwrap()["infected"], 1);
+    // The worker tried its walls: sockets, paths, programs, tracing and more.
+    assert!(told.last().unwrap()["jail_refused"].as_u64().unwrap() >= 39);
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -89,4 +91,27 @@ fn a_sparse_file_is_read_to_the_limit_and_told_as_such() {
     let told = lines(&output).join("\n");
     assert!(told.contains("NOT SCANNED (MaxFileSize reached: 1048576)"), "{told}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// On a terminal, which Python's standard library makes.
+#[test]
+fn how_far_it_is_and_how_long_it_takes_is_told_on_a_terminal() {
+    if !support::has_worker() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // It is told some times a second: there has to be something to do for so long.
+    for number in 0..20_000 {
+        let content = format!("{number} ").repeat(300);
+        std::fs::write(folder.path().join(number.to_string()), content).unwrap();
+    }
+    let scan = support::program("watchglass-scan");
+    let mut python = Command::new("python3");
+    let python = python.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]).arg(scan);
+    let python = python.args(["scan", "--heuristics-only", "--no-cache", "--jobs=1", "-i"]);
+    let output = python.arg(folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains(" of 20000 files, "), "{told}");
+    assert!(told.contains(" left"), "{told}");
+    assert!(told.contains("Scanned files: 20000"), "{told}");
 }

@@ -189,3 +189,119 @@ fn a_compiled_file_that_others_may_write_is_copied() {
         assert_eq!(output.unwrap().status.code(), Some(1), "{mode:o}");
     }
 }
+
+/// Sets that take seconds to compile.
+fn many(count: u32) -> String {
+    (0..count).map(|one| format!("{one:032x}:3:Made-{one}\n")).collect()
+}
+
+#[test]
+fn sets_are_compiled_in_a_jail() {
+    let folder = folder_with(&[("a.hdb", &many(200_000))]);
+    let mut command = command("database");
+    let command = command.args(["build", "a.hdb", "-o", "out.wgdb"]).current_dir(folder.path());
+    let mut running = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", running.id());
+    let (mut held, mut others) = (None, 0);
+    while running.try_wait().unwrap().is_none() && held.is_none() {
+        let children = std::fs::read_to_string(&children).unwrap_or_default();
+        let compiler = children.split_whitespace().next().map(str::to_owned);
+        let of = |what: &str| {
+            let compiler = compiler.as_ref()?;
+            std::fs::read_to_string(format!("/proc/{compiler}/{what}")).ok()
+        };
+        let status = of("status").unwrap_or_default();
+        if status.lines().any(|line| line == "Seccomp:\t2") {
+            let limits = of("limits").unwrap_or_default();
+            others = limits.lines().filter(|line| line.contains("6442450944")).count();
+            held = Some(status);
+        }
+    }
+    assert!(running.wait().unwrap().success());
+    let status = held.expect("it was seen in its jail");
+    for line in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000", "Threads:\t1"] {
+        assert!(status.lines().any(|one| one == line), "no {line} in {status}");
+    }
+    assert_eq!(others, 1, "its memory is limited");
+}
+
+#[test]
+fn sets_that_need_more_memory_than_there_may_be_are_an_error() {
+    let folder =
+        folder_with(&[("a.hdb", &many(300_000)), ("out.wgdb", "as it was"), ("abc", "abc")]);
+    let mut bash = Command::new("bash");
+    let script = "ulimit -v 60000; \"$0\" database build a.hdb -o out.wgdb";
+    let bash = bash.args(["-c", script]).arg(support::program("watchglass-scan"));
+    let output = bash.current_dir(folder.path()).output().unwrap();
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        says.contains("error: the compiler ended (signal 6): the sets need more than"),
+        "{says}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read(folder.path().join("out.wgdb")).unwrap(), b"as it was");
+}
+
+#[test]
+fn a_source_that_is_no_file_is_an_error() {
+    let folder = folder_with(&[]);
+    std::os::unix::fs::symlink("/dev/null", folder.path().join("a.hdb")).unwrap();
+    let output = database(&["build", "a.hdb", "-o", "out.wgdb"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stderr, b"error: a.hdb: not a regular file\n");
+}
+
+#[test]
+fn what_is_no_compiled_file_of_this_version_is_converted_or_refused() {
+    let folder = folder_with(&[("a.hdb", ABC)]);
+    let convert = |from: &str| database(&["convert", from, "-o", "out.wgdb"], folder.path());
+    assert_eq!(convert("a.hdb").status.code(), Some(0));
+    let path = folder.path().join("out.wgdb");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::rename(&path, folder.path().join("one.wgdb")).unwrap();
+    assert_eq!(convert("one.wgdb").status.code(), Some(0));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let told = database(&["convert", "--json", "one.wgdb", "-o", "two.wgdb"], folder.path());
+    assert_eq!(json(&told)["kind"], "database-copy");
+    let mut older = whole.clone();
+    older[8] = 0;
+    std::fs::write(folder.path().join("older.wgdb"), older).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(folder.path().join("damaged.wgdb"), damaged).unwrap();
+    for (from, says) in [
+        ("older.wgdb", "build it again from its sources: `watchglass database build"),
+        ("damaged.wgdb", "damaged.wgdb: "),
+        ("missing.hdb", "missing.hdb: No such file"),
+    ] {
+        let output = convert(from);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{from}");
+        assert!(error.starts_with("error: ") && error.contains(says), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "it is left as it was");
+    }
+}
+
+#[test]
+fn old_signatures_are_told_whatever_they_come_from() {
+    let kept = Kept::new();
+    if !has_worker() {
+        return;
+    }
+    let old = |warnings: &[String]| warnings.iter().filter(|one| one.contains(" days ")).count();
+    // Compiled now, and taken from the cache.
+    for _ in 0..2 {
+        assert_eq!(old(&kept.scan(&[]).1), 1);
+    }
+    assert!(database(&["build", "a.hdb", "-o", "out.wgdb"], kept.0.path()).status.success());
+    let warnings = || {
+        let mut command = command("scan");
+        let command = command.args(["-d", "out.wgdb", "abc"]).current_dir(kept.0.path());
+        lines(&command.output().unwrap())
+    };
+    assert_eq!(old(&warnings()), 0);
+    let mut touch = Command::new("touch");
+    let touched = touch.args(["-d", "2001-01-01"]).arg(kept.path("out.wgdb")).status();
+    assert!(touched.unwrap().success());
+    assert_eq!(old(&warnings()), 1);
+}

@@ -3,64 +3,20 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{command, has_worker, lines, program, scan, test_file};
-
-/// A scan that is told its paths one by one.
-struct Running {
-    child: Child,
-    paths: Option<ChildStdin>,
-    told: BufReader<ChildStdout>,
-    folder: tempfile::TempDir,
-}
-
-impl Running {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = command("scan");
-        command.args(["--heuristics-only", "--jobs=1", "-f", "-"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (paths, told) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, paths, told, folder }
-    }
-
-    /// The line about a file of this name.
-    fn tell(&mut self, name: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, "nothing").unwrap();
-        writeln!(self.paths.as_mut().unwrap(), "{}", path.display()).unwrap();
-        let mut line = String::new();
-        while !line.contains(name) {
-            line.clear();
-            assert_ne!(self.told.read_line(&mut line).unwrap(), 0, "it ended");
-        }
-        line.split_once(": ").unwrap().1.trim_end().to_owned()
-    }
-
-    fn worker(&self) -> i32 {
-        let all = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let children =
-            all.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
-        children.collect::<String>().trim().parse().unwrap()
-    }
-
-    fn signal(process: i32, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-}
+use support::{Running, has_worker, is_root, lines, program, scan, test_file};
 
 #[test]
 fn a_worker_that_is_killed_costs_one_file() {
     if !has_worker() {
         return;
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = running.worker();
     Running::signal(worker, "KILL");
@@ -71,6 +27,44 @@ fn a_worker_that_is_killed_costs_one_file() {
     assert_eq!(running.child.wait().unwrap().code(), Some(2));
 }
 
+#[test]
+fn files_that_a_killed_worker_was_told_of_go_to_the_next() {
+    if !has_worker() {
+        return;
+    }
+    let mut running = Running::start(&[]);
+    assert_eq!(running.tell("first"), "OK");
+    let worker = running.worker();
+    Running::signal(worker, "STOP");
+    let names = ["second", "third", "fourth", "fifth", "sixth"];
+    for name in names {
+        let path = running.folder.path().join(name);
+        std::fs::write(&path, "nothing").unwrap();
+        running.name(&path);
+    }
+    // Time enough to be told of them; if it is not, the test says less and still holds.
+    std::thread::sleep(Duration::from_millis(200));
+    Running::signal(worker, "KILL");
+    let told = names.map(|name| running.line_about(name));
+    assert_eq!(told[0], "NOT SCANNED (the worker ended (signal 9))");
+    assert!(told[1..].iter().all(|line| line == "OK"), "{told:?}");
+}
+
+#[test]
+fn a_scan_that_is_killed_takes_its_workers_with_it() {
+    if !has_worker() {
+        return;
+    }
+    let mut running = Running::start(&[]);
+    assert_eq!(running.tell("first"), "OK");
+    let worker = running.worker();
+    // It cannot notice by itself.
+    Running::signal(worker, "STOP");
+    Running::signal(i32::try_from(running.child.id()).unwrap(), "KILL");
+    assert_eq!(running.child.wait().unwrap().signal(), Some(9));
+    wait_until_gone(worker);
+}
+
 /// What the jail refuses, its own tests show; this shows that a worker of a real scan is in it, with
 /// nothing open but its channel and the streams it was started with.
 #[test]
@@ -78,7 +72,7 @@ fn the_worker_of_a_scan_is_held() {
     if !has_worker() || !is_root() {
         return support::skip("held", "only root looks into a process that is not dumpable");
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = format!("/proc/{}", running.worker());
     let status = std::fs::read_to_string(format!("{worker}/status")).unwrap();
@@ -109,7 +103,7 @@ fn an_interrupt_ends_the_scan_and_its_workers_though_more_paths_may_come() {
     if !has_worker() {
         return;
     }
-    let mut running = Running::start();
+    let mut running = Running::start(&[]);
     assert_eq!(running.tell("first"), "OK");
     let worker = running.worker();
     let began = Instant::now();
@@ -120,8 +114,17 @@ fn an_interrupt_ends_the_scan_and_its_workers_though_more_paths_may_come() {
     let mut rest = String::new();
     running.told.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("INTERRUPTED"), "{rest}");
+    wait_until_gone(worker);
+}
+
+/// Gone, or a process that has ended and that nobody has asked after.
+fn wait_until_gone(worker: i32) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while Path::new(&format!("/proc/{worker}")).exists() {
+    let is_there = || {
+        let status = std::fs::read_to_string(format!("/proc/{worker}/status"));
+        status.is_ok_and(|status| !status.contains("State:\tZ"))
+    };
+    while is_there() {
         assert!(Instant::now() < deadline, "its worker is still there");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -236,9 +239,4 @@ fn what_is_left_out_is_told() {
     check("--exclude-dir=/sub/", ["a.log: OK", "b.txt: OK", "sub: Excluded"]);
     check("--exclude-glob=*.txt", ["a.log: OK", "b.txt: Excluded", "sub/c.txt: Excluded"]);
     check("--exclude-glob=sub", ["a.log: OK", "b.txt: OK", "sub: Excluded"]);
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
 }

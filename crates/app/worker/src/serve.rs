@@ -4,11 +4,11 @@ use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use watchglass_channel::{
-    Code, FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Member, Omission, Outcome, Seen,
-    Setup, Switch, Wall, What,
+    Code, Digested, FromOpener, FromWorker, Hello, Job, MAX_MESSAGE_BYTES, Member, Omission,
+    Outcome, Seen, Setup, Switch, Task, Wall, What,
 };
 use watchglass_database::Database;
 use watchglass_engine::{
@@ -47,8 +47,8 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
         let (FromOpener::Job(job), Some(file)) = (message, file) else {
             return Err("no job, or no file with it".into());
         };
-        let outcome = worker.look(job, &File::from(file));
-        worker.channel.send(&FromWorker::Outcome(outcome).encode(), None)?;
+        let answer = worker.answer(job, &File::from(file));
+        worker.channel.send(&answer.encode(), None)?;
         worker.forget();
     }
     Ok(())
@@ -83,8 +83,21 @@ fn receive(channel: &MessageSocket, buffer: &mut [u8]) -> Result<Option<Message>
 }
 
 impl Worker<'_> {
-    fn look(&mut self, job: Job, file: &File) -> Outcome {
+    fn answer(&mut self, job: Job, file: &File) -> FromWorker {
         let deadline = Instant::now() + Duration::from_millis(job.milliseconds.into());
+        match job.task {
+            Task::Scan => FromWorker::Outcome(self.look(job.number, deadline, file)),
+            Task::Digest => {
+                let channel = &self.channel;
+                let stop = || Instant::now() >= deadline || channel.is_abandoned();
+                let most = self.setup.max_file_size;
+                let content = content::digest(file, most, &mut self.content, &stop);
+                FromWorker::Digested(Digested { number: job.number, content })
+            }
+        }
+    }
+
+    fn look(&mut self, number: u64, deadline: Instant, file: &File) -> Outcome {
         let read = content::read(file, self.setup.max_file_size, &mut self.content);
         let mut omissions = Vec::new();
         let mut omit = |code, text: &str| {
@@ -111,7 +124,13 @@ impl Worker<'_> {
         let channel = &self.channel;
         let stop = || Instant::now() >= deadline || channel.is_abandoned();
         let report = self.engine.scan(&self.content, size, &stop);
-        outcome(job.number, &self.content, size, report, omissions)
+        let mut outcome = outcome(number, &self.content, size, report, omissions);
+        // For what is to be remembered: the bytes that were scanned, whatever the file is by now.
+        let whole = outcome.not_scanned.is_empty() && outcome.findings.is_empty();
+        if self.setup.has(Switch::Digest) && whole {
+            outcome.content = Some(content::digest_of(&self.content));
+        }
+        outcome
     }
 
     /// Nothing of a file is left for the next one, and no more memory than most files need.
@@ -144,6 +163,7 @@ fn outcome(
         more_findings: report.more_findings,
         not_scanned,
         more_not_scanned: report.more_not_scanned,
+        content: None,
     }
 }
 
@@ -160,7 +180,9 @@ fn hello(held: &Held, database: bool) -> FromWorker {
         Mechanism::Network => Wall::Network,
         Mechanism::Landlock => Wall::Landlock,
     });
-    FromWorker::Hello(Hello { missing: missing.collect(), landlock: held.landlock, database })
+    let refused = u16::try_from(held.refused).unwrap_or(u16::MAX);
+    let (missing, landlock) = (missing.collect(), held.landlock);
+    FromWorker::Hello(Hello { missing, landlock, database, refused })
 }
 
 fn settings(setup: &Setup) -> Settings {
@@ -182,7 +204,14 @@ fn settings(setup: &Setup) -> Settings {
             limits: setup.has(Switch::AlertLimits),
             heuristics: setup.has(Switch::AlertHeuristics),
         },
+        now: now(),
     }
+}
+
+/// For certificates of programs. A clock before 1970 tells no time.
+fn now() -> Option<i64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    since.as_secs().try_into().ok()
 }
 
 /// Bytes of the buffer that are kept for the next file.

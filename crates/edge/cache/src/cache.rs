@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::CacheError;
 use crate::whole::{TEMPORARY, write_at};
 
-/// What a database was compiled from, and by what.
+/// What a result was made from, and by what.
 #[derive(Clone, Debug, Default)]
 pub struct Key(Sha256);
 
@@ -51,9 +51,13 @@ impl Key {
         self
     }
 
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.0.clone().finalize().into()
+    }
+
     fn name(&self, end: &str) -> OsString {
         let mut name = String::new();
-        for byte in self.0.clone().finalize() {
+        for byte in self.digest() {
             // Writing to a string cannot fail.
             let _ = write!(name, "{byte:02x}");
         }
@@ -84,6 +88,10 @@ impl Cache {
         } else {
             Err(CacheError::NotPrivate { path: shown.escape_debug().to_string() })
         }
+    }
+
+    pub(crate) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// What is kept under `key`, and is from now on the last used. Nothing when it is not there
@@ -171,7 +179,7 @@ impl Cache {
     }
 }
 
-fn is_ours(stat: &Stat) -> bool {
+pub(crate) fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == rustix::process::geteuid().as_raw()
 }
 

@@ -6,7 +6,10 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RenameFlags, fsync, openat, renameat, renameat_with, statat,
+    unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::CacheError;
@@ -44,13 +47,40 @@ pub(crate) fn write_at(
     bytes: &[u8],
     mode: Mode,
 ) -> Result<(), CacheError> {
+    write(folder, name, bytes, mode, |temporary| renameat(folder, temporary, folder, name))
+}
+
+/// The same, unless there is a file of this name: that stays.
+pub(crate) fn write_new_at(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    bytes: &[u8],
+    mode: Mode,
+) -> Result<(), CacheError> {
+    write(folder, name, bytes, mode, |temporary| {
+        match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => unlinkat(folder, temporary, AtFlags::empty()),
+            // Filesystems without the flag (renameat2(2)).
+            Err(Errno::INVAL | Errno::NOSYS) => renameat(folder, temporary, folder, name),
+            done => done,
+        }
+    })
+}
+
+fn write(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    bytes: &[u8],
+    mode: Mode,
+    give_name: impl FnOnce(&OsStr) -> Result<(), Errno>,
+) -> Result<(), CacheError> {
     let shown = name.display().to_string();
     let (temporary, mut file) =
         create(folder, name, mode).map_err(CacheError::io("create a file beside", &shown))?;
     let written = (|| {
         file.write_all(bytes).map_err(CacheError::io("write", &shown))?;
         file.sync_all().map_err(CacheError::io("fsync", &shown))?;
-        renameat(folder, &temporary, folder, name).map_err(CacheError::io("rename to", &shown))
+        give_name(&temporary).map_err(CacheError::io("rename to", &shown))
     })();
     if let Err(error) = written {
         // It is the first error that tells what is wrong.

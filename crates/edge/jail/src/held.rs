@@ -30,6 +30,8 @@ pub struct Held {
     /// The version of Landlock that holds it; from 4 on it holds TCP, from 6 on signals and abstract
     /// Unix sockets.
     pub landlock: Option<u32>,
+    /// Calls that were tried from inside, each of which was refused.
+    pub refused: usize,
 }
 
 impl Held {

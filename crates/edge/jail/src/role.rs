@@ -1,12 +1,34 @@
 //! Which calls a role makes, each with the reason.
 
+use rustix::process::Resource;
+
 /// What a process is for, and the calls that it needs for that.
 #[derive(Debug)]
 pub struct Role {
     /// Its name in messages.
     pub name: &'static str,
+    /// All that it may call, in parts.
+    pub rules: &'static [&'static [Rule]],
+    /// How much it may take.
+    pub limits: &'static [Limit],
+}
+
+impl Role {
     /// All that it may call.
-    pub rules: &'static [Rule],
+    pub fn calls(&self) -> impl Iterator<Item = &'static Rule> {
+        self.rules.iter().copied().flatten()
+    }
+}
+
+/// How much of something a role may take; less where the process may have less already.
+#[derive(Debug)]
+pub struct Limit {
+    /// Of what.
+    pub resource: Resource,
+    /// How much, in its unit (setrlimit(2)).
+    pub most: u64,
+    /// Its name in messages.
+    pub what: &'static str,
 }
 
 /// One call that is allowed.
@@ -36,10 +58,25 @@ pub enum Condition {
 }
 
 /// Every role there is.
-pub const ROLES: &[&Role] = &[&WORKER];
+pub const ROLES: &[&Role] = &[&WORKER, &COMPILER];
 
 /// Looks into files whose descriptors it is handed, and answers on the socket it was started with.
-pub const WORKER: Role = Role { name: "worker", rules: WORKER_RULES };
+pub const WORKER: Role = Role { name: "worker", rules: &[WORKER_RULES], limits: &[] };
+
+/// Compiles signature sets whose descriptors it is handed, and writes to the one file that it was
+/// started with as its standard output.
+pub const COMPILER: Role = Role {
+    name: "compiler",
+    rules: &[WORKER_RULES, COMPILER_RULES],
+    limits: &[
+        Limit { resource: Resource::As, most: COMPILER_MEMORY_BYTES, what: "memory" },
+        Limit { resource: Resource::Fsize, most: 4 << 30, what: "what it writes" },
+        Limit { resource: Resource::Cpu, most: 1200, what: "its time" },
+    ],
+};
+
+/// Memory that a compiler may have. 3.5 million signatures take 927 MB.
+pub const COMPILER_MEMORY_BYTES: u64 = 6 << 30;
 
 const fn rule(
     call: &'static str,
@@ -52,6 +89,13 @@ const fn rule(
 
 const NOT_EXECUTABLE: Condition = Condition::Without(2, libc::PROT_EXEC as u64);
 const STDERR: Condition = Condition::Is(0, libc::STDERR_FILENO as u64);
+
+const COMPILER_RULES: &[Rule] = &[rule(
+    "pwrite64",
+    libc::SYS_pwrite64,
+    Condition::Is(0, libc::STDOUT_FILENO as u64),
+    "writes the database, and nothing else",
+)];
 
 const WORKER_RULES: &[Rule] = &[
     rule(
@@ -71,6 +115,12 @@ const WORKER_RULES: &[Rule] = &[
         libc::SYS_pread64,
         Condition::Any,
         "reads a file at a place, whoever moves the offset",
+    ),
+    rule(
+        "lseek",
+        libc::SYS_lseek,
+        Condition::Any,
+        "where a file with holes has data; it reads by place",
     ),
     rule("fstat", libc::SYS_fstat, Condition::Any, "size and kind of what it was handed"),
     rule("close", libc::SYS_close, Condition::Any, "gives a descriptor back"),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
 };
 use thiserror::Error;
+use watchglass_sys::attempt::Attempt;
 use watchglass_sys::landlock::{self, Ruleset};
 use watchglass_sys::namespace;
 use watchglass_sys::seccomp::{self, Instruction};
@@ -47,6 +48,16 @@ pub enum JailError {
     /// The filter was not taken.
     #[error("installing the filter of system calls")]
     Filter(#[source] io::Error),
+    /// A call came through to the kernel that the role does not have.
+    #[error("the jail of {role} has a hole: {call} answered \"{answer}\"")]
+    Hole {
+        /// Whose jail.
+        role: &'static str,
+        /// Which call.
+        call: &'static str,
+        /// What the kernel answered.
+        answer: io::Error,
+    },
 }
 
 /// Builds every wall of a role around the calling thread and what it will start, for good.
@@ -55,7 +66,8 @@ pub enum JailError {
 /// whether the rest is enough. For all of a process to be held it must have one thread now.
 ///
 /// # Errors
-/// [`JailError`] for what every machine has. The process is then held in part, and must end.
+/// [`JailError`] for what every machine has, and for a call that comes through all the same. The
+/// process is then held in part, and must end.
 pub fn confine(role: &Role) -> Result<Held, JailError> {
     build(role, || (), seccomp::install)
 }
@@ -88,11 +100,27 @@ fn build(
         Ok(version) => held.landlock = Some(version),
         Err(error) => held.missing.push((Mechanism::Landlock, error)),
     }
-    limit_process()?;
+    limit_process(role)?;
     start();
     // Last: it refuses the calls that the others are built with.
     install(&filter).map_err(JailError::Filter)?;
+    held.refused = try_walls(role)?;
     Ok(held)
+}
+
+/// Makes each call that no role has, from inside: what was built is seen to hold, in this very
+/// process, before it does anything else. How many were refused. Costs some microseconds.
+///
+/// The arguments are such that no call can succeed, and that for most of them the kernel's own answer
+/// would not be `EPERM`.
+fn try_walls(role: &Role) -> Result<usize, JailError> {
+    for call in Attempt::ALL {
+        let answer = call.answer();
+        if answer.raw_os_error() != Some(libc::EPERM) {
+            return Err(JailError::Hole { role: role.name, call: call.name(), answer });
+        }
+    }
+    Ok(Attempt::ALL.len())
 }
 
 /// An empty network namespace. Root makes it directly; everybody else needs a user namespace around
@@ -129,12 +157,23 @@ fn close_paths() -> io::Result<u32> {
     Ok(version)
 }
 
-fn limit_process() -> Result<(), JailError> {
+fn limit_process(role: &Role) -> Result<(), JailError> {
     let limit =
         |what| move |error: rustix::io::Errno| JailError::Limit { what, source: error.into() };
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     // A dump would hold what was scanned.
     setrlimit(Resource::Core, none).map_err(limit("core dumps"))?;
+    for wanted in role.limits {
+        // It may have been given less by whoever started it.
+        let had = getrlimit(wanted.resource);
+        let least = |had: Option<u64>| Some(had.map_or(wanted.most, |had| had.min(wanted.most)));
+        let most = Rlimit { current: least(had.current), maximum: least(had.maximum) };
+        setrlimit(wanted.resource, most).map_err(limit(wanted.what))?;
+    }
+    // Who is killed takes this with it, whatever still waits in a channel between them. Not earlier: the
+    // kernel forgets it when a process gets capabilities, as in a user namespace.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(limit("its life without the thread that started it"))?;
     // Nobody of the same user reads its memory or takes its descriptors.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(limit("who may look into it"))
@@ -144,7 +183,7 @@ fn limit_process() -> Result<(), JailError> {
 fn filter(role: &Role) -> Result<Vec<Instruction>, JailError> {
     let wrong = |says: String| JailError::Table { role: role.name, says };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for rule in role.rules {
+    for rule in role.calls() {
         let condition = condition(rule).map_err(|error| wrong(error.to_string()))?;
         rules.entry(rule.number).or_default().extend(condition);
     }

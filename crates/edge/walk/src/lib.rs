@@ -17,5 +17,5 @@
 mod policy;
 mod walk;
 
-pub use policy::{CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Policy, Recursion};
-pub use walk::{All, Choice, Item, PassedOver, Regular, Trouble, Walk};
+pub use policy::{CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Places, Policy, Recursion};
+pub use walk::{All, Choice, Item, PassedOver, Place, Regular, Trouble, Walk};

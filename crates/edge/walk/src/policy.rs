@@ -15,6 +15,8 @@ pub struct Policy {
     pub cross: CrossFilesystems,
     /// Whether each name of a file counts.
     pub hard_links: HardLinks,
+    /// Whether files come with the place of their name.
+    pub places: Places,
 }
 
 /// Whether folders inside of folders are entered.
@@ -55,6 +57,15 @@ pub enum HardLinks {
     Once,
 }
 
+/// Whether files come with the place of their name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// They do not.
+    Forget,
+    /// They do; costs one more descriptor for each file that is open.
+    Keep,
+}
+
 /// Folders inside of each other: each keeps a descriptor open, of which a process has 1024 unless
 /// somebody changed it.
 pub const MAX_DEPTH: usize = 512;
@@ -68,6 +79,7 @@ impl Default for Policy {
             file_links: FollowLinks::Named,
             cross: CrossFilesystems::Yes,
             hard_links: HardLinks::Each,
+            places: Places::Forget,
         }
     }
 }

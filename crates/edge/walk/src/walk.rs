@@ -9,7 +9,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 
-use crate::policy::{CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Policy, Recursion};
+use crate::policy::{
+    CrossFilesystems, FollowLinks, HardLinks, MAX_DEPTH, Places, Policy, Recursion,
+};
 
 /// What a walk comes upon. Paths are those the person gave with the names below them, in bytes.
 #[derive(Debug)]
@@ -36,6 +38,22 @@ pub struct Regular {
     pub file: File,
     /// Its bytes, as it was opened.
     pub size: u64,
+    /// Where its name stands; none unless [`Places::Keep`] is the policy.
+    pub place: Option<Place>,
+}
+
+/// Where the name of a file stands, for whoever acts on the name.
+#[derive(Debug)]
+pub enum Place {
+    /// A name in a folder.
+    Entry {
+        /// The folder, whatever path leads to it by now.
+        folder: OwnedFd,
+        /// The name, without a slash.
+        name: CString,
+    },
+    /// A symbolic link led to it: the name that was looked up is the link's.
+    Link,
 }
 
 /// Why something is not looked into.
@@ -118,11 +136,11 @@ struct Level {
     identity: (u64, u64),
 }
 
-/// Where an entry stands: named by a person, or in a folder.
+/// Who gave a name: a person, or a folder that is walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Named,
-    Inside,
+enum Giver {
+    Person,
+    Folder,
 }
 
 impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
@@ -163,10 +181,11 @@ impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
     }
 
     fn named(&mut self, path: Vec<u8>) -> Option<Item> {
-        let Ok(name) = CString::new(path.clone()) else {
-            return Some(trouble(path, "openat", Errno::INVAL));
+        let (folder, name) = match part(&path) {
+            Ok(parts) => parts,
+            Err(error) => return Some(trouble(path, "openat", error)),
         };
-        self.look(rustix::fs::CWD, name, path, Place::Named)
+        self.look(folder, name, path, Giver::Person)
     }
 
     fn inside(&mut self, name: CString) -> Option<Item> {
@@ -178,7 +197,7 @@ impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
             Err(error) => Err(error.into()),
         };
         match folder {
-            Ok(folder) => self.look(folder.as_fd(), name, path, Place::Inside),
+            Ok(folder) => self.look(Some(folder), name, path, Giver::Folder),
             Err(error) => Some(Item::Trouble(Trouble { path, call: "dup", error })),
         }
     }
@@ -188,42 +207,50 @@ impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
     /// a FIFO or a device in its place between the two.
     fn look(
         &mut self,
-        folder: BorrowedFd<'_>,
+        folder: Option<OwnedFd>,
         name: CString,
         path: Vec<u8>,
-        place: Place,
+        giver: Giver,
     ) -> Option<Item> {
-        let held = match Held::of(folder, &name, OFlags::NOFOLLOW) {
+        let around = folder.as_ref().map_or(rustix::fs::CWD, |folder| folder.as_fd());
+        let held = match Held::of(around, &name, OFlags::NOFOLLOW) {
             Ok(held) => held,
             Err(error) => return Some(trouble(path, "openat", error)),
         };
         if held.kind() != FileType::Symlink {
-            return self.enter(held, path, place);
+            let place = folder.map(|folder| Place::Entry { folder, name });
+            return self.enter(held, path, giver, place);
         }
         // A link to nothing is a link.
-        let Ok(target) = Held::of(folder, &name, OFlags::empty()) else {
+        let Ok(target) = Held::of(around, &name, OFlags::empty()) else {
             return passed_over(path, PassedOver::Link);
         };
         let follow = match target.kind() {
             FileType::Directory => self.policy.folder_links,
             _ => self.policy.file_links,
         };
-        match (follow, place) {
-            (FollowLinks::Always, _) | (FollowLinks::Named, Place::Named) => {
-                self.enter(target, path, place)
+        match (follow, giver) {
+            (FollowLinks::Always, _) | (FollowLinks::Named, Giver::Person) => {
+                self.enter(target, path, giver, Some(Place::Link))
             }
             _ => passed_over(path, PassedOver::Link),
         }
     }
 
-    fn enter(&mut self, held: Held, path: Vec<u8>, place: Place) -> Option<Item> {
+    fn enter(
+        &mut self,
+        held: Held,
+        path: Vec<u8>,
+        giver: Giver,
+        place: Option<Place>,
+    ) -> Option<Item> {
         match held.kind() {
             FileType::RegularFile if !self.choice.takes_file(&path) => {
                 passed_over(path, PassedOver::Excluded)
             }
-            FileType::RegularFile => self.file(&held, path),
+            FileType::RegularFile => self.file(&held, path, place),
             FileType::Directory
-                if place == Place::Inside && self.policy.recursion == Recursion::No =>
+                if giver == Giver::Folder && self.policy.recursion == Recursion::No =>
             {
                 passed_over(path, PassedOver::Folder)
             }
@@ -239,7 +266,7 @@ impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
         }
     }
 
-    fn file(&mut self, held: &Held, path: Vec<u8>) -> Option<Item> {
+    fn file(&mut self, held: &Held, path: Vec<u8>, place: Option<Place>) -> Option<Item> {
         let stat = &held.stat;
         if self.policy.hard_links == HardLinks::Once
             && stat.st_nlink > 1
@@ -251,7 +278,8 @@ impl<P: Iterator<Item = Vec<u8>>, C: Choice> Walk<P, C> {
             Err(error) => Some(trouble(path, "openat", error)),
             Ok(opened) => {
                 let size = u64::try_from(stat.st_size).unwrap_or(0);
-                Some(Item::File(Regular { path, file: File::from(opened), size }))
+                let place = place.filter(|_| self.policy.places == Places::Keep);
+                Some(Item::File(Regular { path, file: File::from(opened), size, place }))
             }
         }
     }
@@ -329,6 +357,22 @@ impl Held {
     }
 }
 
+/// A path as its last name in the folder that holds it; whole, from the working folder on, where it
+/// ends in no name (`/`, `..`, `a/`): a file has one.
+fn part(path: &[u8]) -> Result<(Option<OwnedFd>, CString), Errno> {
+    let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => path.split_at(slash.saturating_add(1)),
+        None => (&b"."[..], path),
+    };
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno::INVAL);
+    if matches!(name, b"" | b"." | b"..") {
+        return Ok((None, text(path)?));
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(text(parent)?, flags, Mode::empty())?;
+    Ok((Some(folder), text(name)?))
+}
+
 fn own_descriptors() -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let descriptors = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
@@ -394,7 +438,9 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
         assert!(made.success());
         let mut walk = Walk::new(std::iter::empty(), Policy::default(), All);
-        let Some(Item::File(mut file)) = walk.file(&held, Vec::new()) else { panic!("no file") };
+        let Some(Item::File(mut file)) = walk.file(&held, Vec::new(), None) else {
+            panic!("no file")
+        };
         let mut text = String::new();
         file.file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "held");

@@ -13,6 +13,26 @@ pub enum FromWorker {
     Hello(Hello),
     /// It has looked into a file.
     Outcome(Outcome),
+    /// It has hashed a file, as far as it could.
+    Digested(Digested),
+}
+
+/// What a file's bytes came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digested {
+    /// The number of the job.
+    pub number: u64,
+    /// None when it could not be read whole, changed meanwhile, or is longer than `--max-filesize`.
+    pub content: Option<ContentDigest>,
+}
+
+/// SHA-256 of all bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentDigest {
+    /// The digest.
+    pub sha256: [u8; 32],
+    /// How many bytes.
+    pub bytes: u64,
 }
 
 /// What holds a worker.
@@ -24,6 +44,8 @@ pub struct Hello {
     pub landlock: Option<u32>,
     /// Whether it has a database.
     pub database: bool,
+    /// Calls that it tried in its jail and that were refused, all of them.
+    pub refused: u16,
 }
 
 /// What became of a job.
@@ -43,6 +65,8 @@ pub struct Outcome {
     pub not_scanned: Vec<Omission>,
     /// Omissions beyond those.
     pub more_not_scanned: u64,
+    /// Of all that was scanned of the file; with [`Switch::Digest`](crate::Switch::Digest) alone.
+    pub content: Option<ContentDigest>,
 }
 
 /// Counters of one file.
@@ -111,6 +135,7 @@ pub const MAX_TEXT_BYTES: usize = 200;
 
 const HELLO: u8 = 0;
 const OUTCOME: u8 = 1;
+const DIGESTED: u8 = 2;
 
 impl Member {
     /// As many of `names` as fit.
@@ -176,6 +201,7 @@ impl FromWorker {
         match self {
             Self::Hello(hello) => hello.encode(&mut out),
             Self::Outcome(outcome) => outcome.encode(&mut out),
+            Self::Digested(digested) => digested.encode(&mut out),
         }
         out
     }
@@ -189,6 +215,7 @@ impl FromWorker {
         let message = match reader.u8("kind")? {
             HELLO => Self::Hello(Hello::decode(&mut reader)?),
             OUTCOME => Self::Outcome(Outcome::decode(&mut reader)?),
+            DIGESTED => Self::Digested(Digested::decode(&mut reader)?),
             other => return Err(MessageError::Unknown { field: "kind", found: other.into() }),
         };
         reader.finish("message")?;
@@ -205,6 +232,7 @@ impl Hello {
         out.extend_from_slice(&missing);
         optional(out, self.landlock.map(u64::from));
         out.push(u8::from(self.database));
+        out.extend_from_slice(&self.refused.to_le_bytes());
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
@@ -223,7 +251,8 @@ impl Hello {
                     .map_err(|_| MessageError::Unknown { field: "landlock", found: version })?,
             ),
         };
-        Ok(Self { missing, landlock, database: flag(reader, "database")? })
+        let database = flag(reader, "database")?;
+        Ok(Self { missing, landlock, database, refused: reader.u16_le("refused")? })
     }
 }
 
@@ -246,6 +275,7 @@ impl Outcome {
         }
         let more = beyond(self.more_not_scanned, self.not_scanned.len(), MAX_OMISSIONS);
         out.extend_from_slice(&more);
+        ContentDigest::encode(self.content, out);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
@@ -267,7 +297,48 @@ impl Outcome {
             not_scanned.push(Omission::decode(reader)?);
         }
         let more_not_scanned = reader.u64_le("more omissions")?;
-        Ok(Self { number, seen, file_type, findings, more_findings, not_scanned, more_not_scanned })
+        let content = ContentDigest::decode(reader)?;
+        Ok(Self {
+            number,
+            seen,
+            file_type,
+            findings,
+            more_findings,
+            not_scanned,
+            more_not_scanned,
+            content,
+        })
+    }
+}
+
+impl Digested {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(DIGESTED);
+        out.extend_from_slice(&self.number.to_le_bytes());
+        ContentDigest::encode(self.content, out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
+        let number = reader.u64_le("number")?;
+        Ok(Self { number, content: ContentDigest::decode(reader)? })
+    }
+}
+
+impl ContentDigest {
+    fn encode(digest: Option<Self>, out: &mut Vec<u8>) {
+        out.push(u8::from(digest.is_some()));
+        if let Some(Self { sha256, bytes }) = digest {
+            out.extend_from_slice(&sha256);
+            out.extend_from_slice(&bytes.to_le_bytes());
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>, MessageError> {
+        if !flag(reader, "content")? {
+            return Ok(None);
+        }
+        let sha256 = *reader.array("digest")?;
+        Ok(Some(Self { sha256, bytes: reader.u64_le("bytes")? }))
     }
 }
 
@@ -412,6 +483,7 @@ mod tests {
     prop_compose! {
         fn outcome()(
             numbers in any::<[u64; 7]>(),
+            content in any::<Option<([u8; 32], u64)>>(),
             file_type in "[ -~]{0,30}",
             findings in vec(finding(), 0..5),
             not_scanned in vec(omission(), 0..5),
@@ -425,6 +497,7 @@ mod tests {
                 more_findings,
                 not_scanned,
                 more_not_scanned,
+                content: content.map(|(sha256, bytes)| ContentDigest { sha256, bytes }),
             })
         }
     }
@@ -467,6 +540,7 @@ mod tests {
             more_findings: 0,
             not_scanned: vec![omission; MAX_OMISSIONS + 1],
             more_not_scanned: 0,
+            content: Some(ContentDigest { sha256: [7; 32], bytes: u64::MAX }),
         });
         let bytes = longest.encode();
         assert!(bytes.len() <= MAX_MESSAGE_BYTES, "{}", bytes.len());
@@ -475,11 +549,21 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_told() {
+        let content = Some(ContentDigest { sha256: [3; 32], bytes: 5 });
+        for content in [content, None] {
+            let digested = FromWorker::Digested(Digested { number: 7, content });
+            assert_eq!(FromWorker::decode(&digested.encode()), Ok(digested));
+        }
+    }
+
+    #[test]
     fn walls_are_told() {
         let hello = FromWorker::Hello(Hello {
             missing: vec![Wall::Network, Wall::Landlock],
             landlock: None,
             database: true,
+            refused: 39,
         });
         assert_eq!(FromWorker::decode(&hello.encode()), Ok(hello));
     }

@@ -52,6 +52,18 @@ pub enum Switch {
     AlertHeuristics = 64,
     /// The database has rules that are run.
     Rules = 128,
+    /// The answer has the digest of the bytes that were scanned.
+    Digest = 256,
+}
+
+/// What is to be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// It is looked into; the answer is an outcome.
+    Scan,
+    /// Its bytes are counted and hashed, and nothing of it is parsed; the answer is a digest. A process
+    /// that has only ever done this has been exposed to no parser.
+    Digest,
 }
 
 /// One file to look into.
@@ -61,12 +73,14 @@ pub struct Job {
     pub number: u64,
     /// `--max-scantime`, milliseconds from the receipt on.
     pub milliseconds: u32,
+    /// What is to be done.
+    pub task: Task,
 }
 
 const SETUP: u8 = 0;
 const JOB: u8 = 1;
 /// All bits of [`Switch`].
-const SWITCHES: u16 = 255;
+const SWITCHES: u16 = 511;
 
 impl Setup {
     /// Whether `switch` is on.
@@ -105,6 +119,10 @@ impl FromOpener {
                 out.push(JOB);
                 out.extend_from_slice(&job.number.to_le_bytes());
                 out.extend_from_slice(&job.milliseconds.to_le_bytes());
+                out.push(match job.task {
+                    Task::Scan => 0,
+                    Task::Digest => 1,
+                });
             }
         }
         out
@@ -121,6 +139,13 @@ impl FromOpener {
             JOB => Self::Job(Job {
                 number: reader.u64_le("number")?,
                 milliseconds: reader.u32_le("milliseconds")?,
+                task: match reader.u8("task")? {
+                    0 => Task::Scan,
+                    1 => Task::Digest,
+                    other => {
+                        return Err(MessageError::Unknown { field: "task", found: other.into() });
+                    }
+                },
             }),
             other => return Err(MessageError::Unknown { field: "kind", found: other.into() }),
         };

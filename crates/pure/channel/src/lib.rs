@@ -9,9 +9,9 @@
 //! [`MAX_MESSAGE_BYTES`]. Numbers have their least significant byte first.
 //!
 //! ```
-//! use watchglass_channel::{FromOpener, Job};
+//! use watchglass_channel::{FromOpener, Job, Task};
 //!
-//! let job = FromOpener::Job(Job { number: 7, milliseconds: 120_000 });
+//! let job = FromOpener::Job(Job { number: 7, milliseconds: 120_000, task: Task::Scan });
 //! assert_eq!(FromOpener::decode(&job.encode())?, job);
 //! # Ok::<(), watchglass_channel::MessageError>(())
 //! ```
@@ -41,10 +41,10 @@ use thiserror::Error;
 use watchglass_bytes::ReadError;
 
 pub use answer::{
-    Finding, FromWorker, Hello, MAX_FINDINGS, MAX_MEMBER_BYTES, MAX_MEMBER_NAMES, MAX_OMISSIONS,
-    MAX_TEXT_BYTES, Member, Omission, Outcome, Seen, What,
+    ContentDigest, Digested, Finding, FromWorker, Hello, MAX_FINDINGS, MAX_MEMBER_BYTES,
+    MAX_MEMBER_NAMES, MAX_OMISSIONS, MAX_TEXT_BYTES, Member, Omission, Outcome, Seen, What,
 };
-pub use job::{FromOpener, Job, Setup, Switch};
+pub use job::{FromOpener, Job, Setup, Switch, Task};
 pub use word::{Code, Wall};
 
 /// Version of the messages. Opener and worker are built together; another one is refused.

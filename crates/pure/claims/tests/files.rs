@@ -13,7 +13,10 @@ use watchglass_claims::{Product, Values, render_problems};
 #[test]
 fn good_files_are_read_and_filled_in() {
     let mut files = files_in(&data("good"));
-    files.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../products/clamav.toml"));
+    for ours in ["clamav.toml", "watchglass.toml"] {
+        let products = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../products");
+        files.push(products.join(ours));
+    }
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a file");
         let product = Product::parse(&text)
@@ -80,6 +83,21 @@ fn clamav_has_two_domains_and_only_the_updater_may_reach_anyone() {
     let updater = product.domains.get("updater").expect("a domain");
     let reads = product.read_claims(updater).expect("globs");
     assert!(!reads.matches(b"/home/user/x"), "the updater must not be given the bait");
+}
+
+#[test]
+fn no_domain_of_our_own_scanner_reaches_anyone_and_its_worker_opens_no_bait() {
+    let text = include_str!("../../../../products/watchglass.toml");
+    let product = Product::parse(text).expect("a product").fill(&values()).expect("values");
+    assert!(product.domains.values().all(|domain| !domain.has_network()));
+    assert_eq!(product.domain_of(b"/usr/local/bin/watchglass-scan"), Some("opener"));
+    assert_eq!(product.domain_of(b"/usr/local/bin/watchglass-worker"), Some("worker"));
+    assert_eq!(product.vacuous(), []);
+    let reads = |name: &str, path: &[u8]| {
+        let domain = product.domains.get(name).expect("a domain");
+        product.read_claims(domain).expect("globs").matches(path)
+    };
+    assert!(reads("opener", b"/home/user/x") && !reads("worker", b"/home/user/x"));
 }
 
 fn values() -> Values {

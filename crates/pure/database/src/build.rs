@@ -3,10 +3,16 @@
 use thiserror::Error;
 
 use crate::anchors::{self, NewAnchor, TARGETS};
+use crate::certificate::Certificate;
 use crate::digest::{Algorithm, Digest, HashRole};
 use crate::file::{self, SectionKind};
 use crate::hashes::{ANY_SIZE, Part};
+use crate::icon::Icon;
+use crate::magic::MagicRule;
+use crate::member::MemberSignature;
 use crate::names::{self, le_u32};
+use crate::password::Password;
+use crate::records::{self, NO_NAME, Record, RecordKind};
 use crate::rules::{NewRule, Written};
 use crate::signature::SignatureCode;
 use crate::{filter, signatures, sizes};
@@ -20,6 +26,7 @@ pub const MAX_NAME_BYTES: usize = 255;
 pub struct Builder {
     tables: Vec<Table>,
     signatures: Vec<Coded>,
+    records: Vec<Record>,
     /// All names in one text: millions of strings of their own would cost as much again.
     text: String,
     /// Where each name ends in the text.
@@ -158,6 +165,74 @@ impl Builder {
         Ok(())
     }
 
+    /// Adds a signature on what a container says of a member.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without the signature.
+    pub fn add_member(
+        &mut self,
+        name: &str,
+        signature: &MemberSignature<'_>,
+    ) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Member, Some(name), signature.code())
+    }
+
+    /// Adds what tells a type of files. Of two that fit, the one that was added later counts.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_magic(&mut self, rule: &MagicRule<'_>) -> Result<(), BuildError> {
+        let order = u32::try_from(self.records.len()).map_err(|_| BuildError::Full)?;
+        self.add_record(RecordKind::Magic, None, rule.code(order))
+    }
+
+    /// Adds a password.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_password(&mut self, password: &Password<'_>) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Password, None, password.code())
+    }
+
+    /// Adds a certificate; one that is blocked has a name that is reported.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_certificate(
+        &mut self,
+        name: Option<&str>,
+        certificate: &Certificate<'_>,
+    ) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Certificate, name, certificate.code())
+    }
+
+    /// Adds an icon.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the builder goes on without it.
+    pub fn add_icon(&mut self, icon: &Icon<'_>) -> Result<(), BuildError> {
+        self.add_record(RecordKind::Icon, None, icon.code())
+    }
+
+    /// Lets signatures for texts ask for the size of the normal form, not of the file.
+    ///
+    /// # Errors
+    /// None that a builder has now.
+    pub fn ask_for_sizes_of_forms(&mut self) -> Result<(), BuildError> {
+        self.add_record(RecordKind::FormSizes, None, Vec::new())
+    }
+
+    fn add_record(
+        &mut self,
+        kind: RecordKind,
+        name: Option<&str>,
+        code: Vec<u8>,
+    ) -> Result<(), BuildError> {
+        let name = name.map_or(Ok(NO_NAME), |name| self.add_name(name))?;
+        self.records.push(Record { kind, name, code });
+        Ok(())
+    }
+
     fn add_name(&mut self, name: &str) -> Result<u32, BuildError> {
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return Err(BuildError::Name { found: name.len() });
@@ -196,6 +271,12 @@ impl Builder {
         }
         self.signatures.sort_unstable();
         self.signatures.dedup();
+        for record in &mut self.records {
+            let number = usize::try_from(record.name).ok().and_then(|name| numbers.get(name));
+            record.name = number.copied().unwrap_or(NO_NAME);
+        }
+        self.records.sort_unstable();
+        self.records.dedup();
         let laid_out = LaidOut::of(&self.signatures);
         let bytes = |kind| match kind {
             SectionKind::Names => names.clone(),
@@ -210,6 +291,7 @@ impl Builder {
             SectionKind::RuleRows => laid_out.rules.rows.clone(),
             SectionKind::RuleList => laid_out.rules.list.clone(),
             SectionKind::RulePieces => laid_out.rules.pieces(),
+            SectionKind::Records(kind) => records::build(&self.records, kind),
             SectionKind::Untriggered(target) => {
                 let ids = laid_out.untriggered.get(usize::from(target));
                 ids.into_iter().flatten().flat_map(|id| id.to_le_bytes()).collect()

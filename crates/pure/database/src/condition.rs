@@ -2,8 +2,8 @@
 //!
 //! A byte of its kind, then: 0 size, 1 entry point, 2 number of sections: the least and the most;
 //! 3 what the file lies in, 4 all that it lies in from the outside to the inside, 5 as what it is
-//! looked at again: a stretch with the name of a type, for 4 one with a stretch for each; 16 that it is a
-//! rule: nothing more.
+//! looked at again: a stretch with the name of a type, for 4 one with a stretch for each; 6 groups of its
+//! icon: a stretch for each of two, empty for any; 16 that it is a rule: nothing more.
 
 use crate::code::{Cursor, push_number, push_stretch};
 
@@ -22,6 +22,8 @@ pub enum Condition<'a> {
     Intermediates(Types<'a>),
     /// No condition: as what the file is looked at again when the signature is found.
     Handler(&'a [u8]),
+    /// The groups that an icon of the program must be of, empty for any.
+    Icon([&'a [u8]; 2]),
     /// No condition: what is noticed is a rule, which is to be run.
     Rule,
 }
@@ -76,6 +78,7 @@ impl<'a> Condition<'a> {
             3 => Self::Container(code.stretch()?),
             4 => Self::Intermediates(Types { code: Cursor::new(code.stretch()?) }),
             5 => Self::Handler(code.stretch()?),
+            6 => Self::Icon([code.stretch()?, code.stretch()?]),
             16 => Self::Rule,
             _ => return None,
         })
@@ -125,6 +128,12 @@ impl ConditionsCode {
     /// Adds that it is a rule.
     pub fn push_rule(&mut self) {
         self.0.push(16);
+    }
+
+    /// Adds the groups that an icon must be of, empty for any.
+    pub fn push_icon(&mut self, groups: [&[u8]; 2]) {
+        self.0.push(6);
+        groups.iter().for_each(|group| push_stretch(&mut self.0, group));
     }
 
     /// Its bytes.

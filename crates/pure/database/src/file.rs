@@ -18,9 +18,15 @@ use thiserror::Error;
 use watchglass_bytes::{ReadError, Reader};
 
 use crate::anchors::{Anchors, Bitmap, TARGETS};
+use crate::certificate::Certificates;
 use crate::digest::{Algorithm, HashRole};
 use crate::hashes::{Hashes, Part};
+use crate::icon::Icons;
+use crate::magic::MagicRules;
+use crate::member::Members;
 use crate::names::{NameId, Names};
+use crate::password::Passwords;
+use crate::records::RecordKind;
 use crate::rules::Rules;
 use crate::signatures::{Heads, Signatures, Untriggered};
 
@@ -100,7 +106,7 @@ pub enum VerifyError {
 }
 
 /// Version of the layout. It changes with any change of what sections hold.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// Bytes of a page, on which sections begin.
 pub const PAGE_BYTES: usize = 4096;
 /// Most sections of a file.
@@ -132,6 +138,8 @@ pub(crate) enum SectionKind {
     Untriggered(u8),
     /// Signatures for a target that the first bytes of a file announce.
     Heads(u8),
+    /// What sets say beside digests and patterns.
+    Records(RecordKind),
     /// Signatures that are rules.
     RuleRows,
     /// Which pieces their texts are put together from.
@@ -266,6 +274,42 @@ impl<'a> Database<'a> {
         Rules::new(self)
     }
 
+    /// The signatures on what containers say of their members.
+    #[must_use]
+    pub fn members(&self) -> Members<'a> {
+        Members::new(self)
+    }
+
+    /// What tells types of files, beside what every engine knows.
+    #[must_use]
+    pub fn magic_rules(&self) -> MagicRules<'a> {
+        MagicRules::new(self)
+    }
+
+    /// The passwords that are tried on archives.
+    #[must_use]
+    pub fn passwords(&self) -> Passwords<'a> {
+        Passwords::new(self)
+    }
+
+    /// The certificates that sign programs.
+    #[must_use]
+    pub fn certificates(&self) -> Certificates<'a> {
+        Certificates::new(self)
+    }
+
+    /// The icons that signatures ask for.
+    #[must_use]
+    pub fn icons(&self) -> Icons<'a> {
+        Icons::new(self)
+    }
+
+    /// Whether signatures for texts ask for the size of the normal form, not of the file.
+    #[must_use]
+    pub fn asks_for_sizes_of_forms(&self) -> bool {
+        !self.section(SectionKind::Records(RecordKind::FormSizes)).is_empty()
+    }
+
     /// The bytes of a section; none where there is no such section.
     pub(crate) fn section(&self, kind: SectionKind) -> &'a [u8] {
         let section = self.sections.iter().find(|(other, _)| *other == kind);
@@ -333,6 +377,7 @@ impl SectionKind {
             .chain(by_target(Self::Anchors))
             .chain(by_target(Self::Untriggered))
             .chain(by_target(Self::Heads))
+            .chain(RecordKind::ALL.map(Self::Records))
             .chain([Self::RuleRows, Self::RuleList, Self::RulePieces])
     }
 
@@ -346,6 +391,7 @@ impl SectionKind {
             Self::Anchors(target) => 0x700 | u32::from(target),
             Self::Untriggered(target) => 0x800 | u32::from(target),
             Self::Heads(target) => 0x900 | u32::from(target),
+            Self::Records(kind) => 0xa00 | kind.number(),
             Self::RuleRows => 0xb00,
             Self::RuleList => 0xb01,
             Self::RulePieces => 0xb02,

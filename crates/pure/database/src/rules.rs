@@ -72,7 +72,7 @@ impl<'a> Rules<'a> {
     /// The rule of a signature.
     #[must_use]
     pub fn of(self, signature: SignatureId) -> Option<Rule<'a>> {
-        let place = self.rows.binary_search_by_key(&signature, |row| signature_of(row)).ok()?;
+        let place = self.rows.binary_search_by_key(&signature, signature_of).ok()?;
         self.at(place)
     }
 
@@ -127,6 +127,9 @@ fn number(bytes: &[u8; 4]) -> usize {
     usize::try_from(u32::from_le_bytes(*bytes)).unwrap_or(usize::MAX)
 }
 
+/// By what rules without an anchor are noticed: target and first bytes.
+type Alike<'s> = (u8, &'s [[u8; 2]]);
+
 /// Rules as they lie in the file.
 #[derive(Default)]
 pub(crate) struct Written<'s> {
@@ -136,19 +139,14 @@ pub(crate) struct Written<'s> {
     text: Vec<u8>,
     numbers: BTreeMap<&'s str, usize>,
     /// The number of the group that each kind of notice fills, and how many it has.
-    groups: BTreeMap<(u8, &'s [[u8; 2]]), (u32, u32)>,
+    groups: BTreeMap<Alike<'s>, (u32, u32)>,
     last_group: u32,
 }
 
 impl<'s> Written<'s> {
     /// Adds the rule of a signature, which come in order. `notice` is its target and the heads by which
     /// alone it is noticed, if it has no anchor.
-    pub(crate) fn add(
-        &mut self,
-        signature: u32,
-        rule: &'s NewRule,
-        notice: Option<(u8, &'s [[u8; 2]])>,
-    ) {
+    pub(crate) fn add(&mut self, signature: u32, rule: &'s NewRule, notice: Option<Alike<'s>>) {
         let group = notice.map_or(0, |notice| self.group(notice));
         let first = le_u32(self.list.len() / 4);
         let fields = [signature.to_le_bytes(), group.to_le_bytes(), first];
@@ -160,7 +158,7 @@ impl<'s> Written<'s> {
         }
     }
 
-    fn group(&mut self, notice: (u8, &'s [[u8; 2]])) -> u32 {
+    fn group(&mut self, notice: Alike<'s>) -> u32 {
         let (group, count) = self.groups.entry(notice).or_insert((0, MAX_GROUP));
         if *count >= MAX_GROUP {
             self.last_group = self.last_group.saturating_add(1);

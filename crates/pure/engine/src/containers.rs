@@ -67,11 +67,14 @@ pub(crate) fn opening_of(kind: FileType, bytes: &[u8]) -> Opening {
     }
 }
 
-/// Libraries and Debian packages, and files of lzma(1). The latter have no magic number: as xz(1)
-/// does, only those are taken that some encoder writes.
+/// Libraries and Debian packages, files of compress(1) and of lzma(1). The last have no magic number:
+/// as xz(1) does, only those are taken that some encoder writes.
 fn unnamed(bytes: &[u8]) -> Option<ContainerKind> {
     if bytes.starts_with(b"!<arch>\n") {
         return Some(ContainerKind::Ar);
+    }
+    if bytes.starts_with(b"\x1f\x9d") {
+        return Some(ContainerKind::Lzw);
     }
     let (&[0x5d, d0, d1, d2, d3, size @ .., 0], _) = bytes.split_first_chunk::<14>()? else {
         return None;

@@ -7,10 +7,12 @@ use watchglass_unpack::{Budget, Limit, NotScanned};
 
 use crate::forms::Forms;
 use crate::layer::Layer;
-use crate::report::{Reason, Report};
+use crate::report::{MATCHING_STEPS, Reason, Report};
 use crate::rules::Rules;
 use crate::scan::Scan;
 use crate::settings::Settings;
+use crate::signer::Signers;
+use crate::{magic, passwords};
 
 /// A database, the settings of a scan and the memory that it needs. One serves any number of files,
 /// one after another.
@@ -25,6 +27,9 @@ pub struct Engine<'d> {
 pub(crate) struct Known<'d> {
     pub(crate) database: Option<&'d Database<'d>>,
     magic: Magic,
+    /// What is tried on encrypted zip files, in this order.
+    pub(crate) zip_passwords: Vec<&'d [u8]>,
+    pub(crate) signers: Signers<'d>,
     pub(crate) settings: Settings,
 }
 
@@ -44,7 +49,13 @@ impl<'d> Engine<'d> {
     /// millisecond.
     #[must_use]
     pub fn new(database: Option<&'d Database<'d>>, settings: Settings) -> Self {
-        let known = Known { database, magic: Magic::standard(), settings };
+        let known = Known {
+            database,
+            magic: magic::with(database),
+            zip_passwords: passwords::for_zip(database),
+            signers: Signers::of(database),
+            settings,
+        };
         Self { known, memory: Memory::default() }
     }
 
@@ -89,6 +100,11 @@ impl Known<'_> {
         (refined.text.unwrap_or(kind), refined)
     }
 
+    /// What stands inside of something of a type that was told.
+    pub(crate) fn inside_of(&self, layer: &Layer<'_>) -> Refined {
+        self.magic.refine(layer.bytes, layer.kind, MAX_PLACES)
+    }
+
     /// As what kind of text something is to be read too, whose magic number says that it is none.
     pub(crate) fn second_look(&self, layer: &Layer<'_>) -> Option<(FileType, Refined)> {
         let is_binary = !layer.kind.is_unmarked() && !BORN_OF_TEXT.contains(&layer.kind);
@@ -100,8 +116,6 @@ impl Known<'_> {
     }
 }
 
-/// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
-const MATCHING_STEPS: u64 = 1 << 14;
 /// Things that stand inside of one object and are looked at. ClamAV looks at ten.
 const MAX_PLACES: usize = 64;
 /// Types whose files are texts.

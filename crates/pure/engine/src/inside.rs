@@ -1,11 +1,15 @@
 //! What is inside of an object: members, and what stands in it without being a container's.
 
+use watchglass_formats::pe::Pe;
 use watchglass_formats::{FileType, Place};
-use watchglass_unpack::{Container, ContainerKind, Depth, End, Member, Next, Oddity, Role};
+use watchglass_unpack::{
+    Container, ContainerKind, Depth, End, Member, Next, Oddity, Passwords, Role,
+};
 
-use crate::containers::{Opening, opening, opening_of};
+use crate::containers::{Opening, encrypted, opening, opening_of};
 use crate::heuristic::Heuristic;
 use crate::layer::Layer;
+use crate::metadata::{Census, Facts};
 use crate::report::Reason;
 use crate::scan::{Flow, Scan};
 use crate::settings::Unpacking;
@@ -23,10 +27,15 @@ impl Scan<'_, '_> {
     }
 
     fn members(&mut self, layer: &Layer<'_>, how: ContainerKind, depth: Depth) -> Flow {
-        let mut container = Container::open(how, layer.bytes, depth, self.budget);
+        let passwords = Passwords { zip: &self.known.zip_passwords };
+        let mut container = Container::open_with(how, layer.bytes, depth, self.budget, passwords);
+        let mut census = Census::of(how);
         loop {
             match (container.next_member(), container.depth_inside()) {
-                (Next::Member(member), Some(inside)) => self.member(layer, &member, inside)?,
+                (Next::Member(member), Some(inside)) => {
+                    let facts = census.next(&member);
+                    self.member(layer, &member, facts, inside)?;
+                }
                 (Next::Member(_), None) => {}
                 (Next::End(end), _) => {
                     self.end(layer, end);
@@ -47,11 +56,27 @@ impl Scan<'_, '_> {
     }
 
     /// Looks at a member of a container.
-    fn member(&mut self, around: &Layer<'_>, member: &Member<'_>, depth: Depth) -> Flow {
+    fn member(
+        &mut self,
+        around: &Layer<'_>,
+        member: &Member<'_>,
+        facts: Option<Facts<'_>>,
+        depth: Depth,
+    ) -> Flow {
         let (kind, refined) = self.known.look(&member.content);
         let inner = around.inner(&member.name, &member.content, kind);
+        if let Some(facts) = facts {
+            self.metadata(around, &inner, facts)?;
+        }
         for reason in &member.not_scanned {
             self.refuse(&inner, kind, around.kind, reason.clone());
+        }
+        if member.declared.encrypted
+            && self.known.settings.alerts.encrypted
+            && let Some(heuristic) = encrypted(around.kind)
+        {
+            // As well where a password opened it.
+            self.suspect(&inner, heuristic);
         }
         if self.known.settings.alerts.macros {
             match member.role {
@@ -89,6 +114,10 @@ impl Scan<'_, '_> {
     }
 
     fn place(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+        // Letters alone, which every larger program has some of, make none.
+        if layer.kind == FileType::MsExe && Pe::parse(layer.bytes).is_err() {
+            return Flow::Continue(());
+        }
         let paid = self.budget.admit().and_then(|()| self.budget.work(layer.bytes.len()));
         if let Err(reason) = paid {
             self.refuse(layer, layer.kind, layer.kind, reason);
@@ -96,7 +125,7 @@ impl Scan<'_, '_> {
         }
         if layer.kind == FileType::MsExe {
             // Its own places were found with those of what it stands in.
-            return self.content(layer, depth);
+            return self.content_alone(layer, depth);
         }
         match (opening(layer.kind), self.known.settings.unpacking) {
             (Opening::Container(how), Unpacking::Yes) => self.members(layer, how, depth),

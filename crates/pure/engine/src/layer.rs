@@ -14,13 +14,15 @@ pub(crate) struct Layer<'p> {
     /// Empty for the file itself.
     name: &'p [u8],
     around: Option<&'p Layer<'p>>,
+    /// The object around once more, as another type.
+    is_again: bool,
     digests: Digests,
 }
 
 impl<'p> Layer<'p> {
     /// The file itself.
     pub(crate) fn outermost(bytes: &'p [u8], kind: FileType) -> Self {
-        Self { bytes, kind, name: b"", around: None, digests: Digests::default() }
+        Self { bytes, kind, name: b"", around: None, is_again: false, digests: Digests::default() }
     }
 
     /// Something inside of this layer.
@@ -28,13 +30,28 @@ impl<'p> Layer<'p> {
     where
         'p: 'q,
     {
-        Layer { bytes, kind, name, around: Some(self), digests: Digests::default() }
+        let (around, digests) = (Some(self), Digests::default());
+        Layer { bytes, kind, name, around, is_again: false, digests }
+    }
+
+    /// The same once more, as a type that a signature tells: it lies in what it was, under the same name.
+    pub(crate) fn again<'q>(&'q self, kind: FileType) -> Layer<'q>
+    where
+        'p: 'q,
+    {
+        let inner = self.inner(b"", self.bytes, kind);
+        Layer { is_again: true, ..inner }
+    }
+
+    /// Whether it is looked at once more.
+    pub(crate) fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// The same, taken for another type.
     pub(crate) fn taken_for(&self, kind: FileType) -> Self {
-        let Self { bytes, name, around, .. } = *self;
-        Self { bytes, kind, name, around, digests: Digests::default() }
+        let Self { bytes, name, around, is_again, .. } = *self;
+        Self { bytes, kind, name, around, is_again, digests: Digests::default() }
     }
 
     /// The digest of its bytes.
@@ -61,7 +78,7 @@ impl<'p> Layer<'p> {
 
     /// The names from the file inwards.
     pub(crate) fn path(&self) -> MemberPath {
-        let inside = self.outwards().filter(|layer| layer.around.is_some());
+        let inside = self.outwards().filter(|layer| layer.around.is_some() && !layer.is_again);
         let name = |layer: &Layer<'_>| {
             layer.name.get(..MAX_MEMBER_NAME_BYTES).unwrap_or(layer.name).into()
         };

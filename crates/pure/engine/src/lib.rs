@@ -38,10 +38,14 @@ mod forms;
 mod heuristic;
 mod inside;
 mod layer;
+mod magic;
+mod metadata;
+mod passwords;
 mod report;
 mod rules;
 mod scan;
 mod settings;
+mod signer;
 mod test_signature;
 #[cfg(test)]
 mod tests;
@@ -51,8 +55,8 @@ pub use containers::{Opening, opening};
 pub use engine::Engine;
 pub use heuristic::Heuristic;
 pub use report::{
-    Detection, Finding, MAX_FINDINGS, MAX_MEMBER_NAME_BYTES, MAX_OMISSIONS, MemberPath, Omission,
-    Reason, Report,
+    Cost, Detection, Finding, MATCHING_STEPS, MAX_FINDINGS, MAX_MEMBER_NAME_BYTES, MAX_OMISSIONS,
+    MemberPath, Omission, Reason, Report,
 };
 pub use rules::{NotRun, Ran, Rules};
 pub use settings::{Alerts, Matches, Settings, Unpacking};

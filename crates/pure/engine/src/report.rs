@@ -1,6 +1,7 @@
 //! What a scan says.
 
 use std::fmt;
+use std::mem::discriminant;
 
 use watchglass_database::NameId;
 use watchglass_formats::FileType;
@@ -19,7 +20,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings beyond those.
     pub more_findings: u64,
-    /// What was not looked at; at most [`MAX_OMISSIONS`].
+    /// What was not looked at; at most [`MAX_OMISSIONS`], and one of each kind at least.
     pub not_scanned: Vec<Omission>,
     /// Omissions beyond those.
     pub more_not_scanned: u64,
@@ -27,7 +28,25 @@ pub struct Report {
     pub objects: u64,
     /// Bytes of their content, unpacked.
     pub bytes: u64,
+    /// What it cost of the limits.
+    pub cost: Cost,
 }
+
+/// What a scan cost, each number of its limit. The same for the same file, settings and database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes unpacked, of [`crate::Limits::max_scan_size`].
+    pub unpacked: u64,
+    /// Members, of [`crate::Limits::max_files`].
+    pub files: u64,
+    /// Units of work of unpacking, of [`crate::Limits::max_steps`].
+    pub steps: u64,
+    /// Steps of matching, of [`MATCHING_STEPS`] for each of [`crate::Limits::max_steps`].
+    pub matching: u64,
+}
+
+/// Steps of matching for each step of the budget, which is 4 KiB of a slow decoder's work.
+pub const MATCHING_STEPS: u64 = 1 << 14;
 
 /// Findings told for one file. What is beyond is counted: the name of a further signature changes
 /// nothing for the person who has to act, and the number bounds what a signature set can say
@@ -105,6 +124,7 @@ impl Report {
             more_not_scanned: 0,
             objects: 0,
             bytes: 0,
+            cost: Cost::default(),
         }
     }
 
@@ -128,20 +148,41 @@ impl Report {
         }
     }
 
-    /// Tells an omission, once.
+    /// Tells an omission, once. What is beyond the most that are told is counted; but the first of its
+    /// kind takes the place of another of a kind that is told twice, so that no limit goes unnamed.
     pub(crate) fn omit(&mut self, omission: Omission) {
         if self.not_scanned.contains(&omission) {
             return;
         }
-        if self.not_scanned.len() < MAX_OMISSIONS {
-            self.not_scanned.push(omission);
-        } else {
+        if self.not_scanned.len() >= MAX_OMISSIONS {
             self.more_not_scanned = self.more_not_scanned.saturating_add(1);
+            let told = |kind: &Reason| {
+                self.not_scanned.iter().filter(|told| told.reason.is_like(kind)).count()
+            };
+            let is_first = told(&omission.reason) == 0;
+            let twice = self.not_scanned.iter().rposition(|last| told(&last.reason) > 1);
+            let Some(twice) = twice.filter(|_| is_first) else { return };
+            self.not_scanned.remove(twice);
         }
+        self.not_scanned.push(omission);
     }
 }
 
 impl Reason {
+    /// Whether it is of the same kind, whatever the numbers.
+    fn is_like(&self, other: &Self) -> bool {
+        use NotScanned::Limit;
+        match (self, other) {
+            (Self::Container(Limit { which: a, .. }), Self::Container(Limit { which: b, .. })) => {
+                a == b
+            }
+            (Self::Container(one), Self::Container(other)) => {
+                discriminant(one) == discriminant(other)
+            }
+            _ => discriminant(self) == discriminant(other),
+        }
+    }
+
     /// One word for programs that read it; never changed once it was given.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -175,5 +216,32 @@ impl fmt::Display for Reason {
             Self::Scripts(count) => write!(out, "{count} scripts were not rewritten to their end"),
             Self::Rules(count, why) => write!(out, "{count} YARA rules that may hold {why}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn omission(number: u64, reason: NotScanned) -> Omission {
+        let member = MemberPath(vec![number.to_le_bytes().into()]);
+        Omission { member, file_type: FileType::Zip, reason: Reason::Container(reason) }
+    }
+
+    #[test]
+    fn no_kind_of_omission_is_crowded_out() {
+        let mut report = Report::new(FileType::Zip);
+        let damaged = |offset| NotScanned::Damaged { what: "it", offset };
+        (0..100).for_each(|number| report.omit(omission(number, damaged(number))));
+        let limits = [Limit::Files, Limit::Steps, Limit::Files];
+        for (number, which) in limits.into_iter().enumerate() {
+            report.omit(omission(number as u64, NotScanned::Limit { which, limit: 1 }));
+        }
+        let told = |which| {
+            let limit = Reason::Container(NotScanned::Limit { which, limit: 1 });
+            report.not_scanned.iter().filter(|told| told.reason == limit).count()
+        };
+        assert_eq!((told(Limit::Files), told(Limit::Steps)), (1, 1));
+        assert_eq!((report.not_scanned.len(), report.more_not_scanned), (MAX_OMISSIONS, 39));
     }
 }

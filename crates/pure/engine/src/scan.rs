@@ -5,16 +5,17 @@ use std::ops::ControlFlow;
 use watchglass_database::{Algorithm, Digest, HashRole, SignatureId};
 use watchglass_formats::pe::Pe;
 use watchglass_formats::{Facts, Refined};
-use watchglass_matching::Work;
+use watchglass_matching::{OutOfWork, Work};
 use watchglass_unpack::{Budget, Depth, Limit, NotScanned};
 
 use crate::digests::digest;
 use crate::engine::{Known, Memory};
 use crate::heuristic::Heuristic;
 use crate::layer::Layer;
-use crate::report::{Detection, Finding, Omission, Reason, Report};
+use crate::report::{Cost, Detection, Finding, MATCHING_STEPS, Omission, Reason, Report};
 use crate::rules::{NotRun, Ran};
 use crate::settings::Matches;
+use crate::signer::Trust;
 use crate::views::is_page;
 use crate::{containers, test_signature};
 use watchglass_formats::FileType;
@@ -48,7 +49,9 @@ impl<'s, 'd> Scan<'s, 'd> {
 
     /// Looks at an object with all that is inside of it.
     pub(crate) fn object(&mut self, layer: &Layer<'_>, refined: &Refined, depth: Depth) -> Flow {
-        self.content(layer, depth)?;
+        if self.content(layer, depth)? == Trust::Trusted {
+            return Flow::Continue(());
+        }
         if refined.unlisted > 0 {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }
@@ -70,15 +73,20 @@ impl<'s, 'd> Scan<'s, 'd> {
         self.places(&layer, &refined.places, depth)
     }
 
-    /// Looks at the bytes of an object, not at what is inside.
-    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+    /// Looks at the bytes of an object, not at what is inside, unless somebody trusted signed it.
+    pub(crate) fn content(&mut self, layer: &Layer<'_>, depth: Depth) -> ControlFlow<(), Trust> {
         self.report.objects = self.report.objects.saturating_add(1);
         self.report.bytes = self.report.bytes.saturating_add(layer.size());
         if test_signature::is_test_file(layer.bytes) {
             self.find(layer, Detection::Heuristic(Heuristic::TestFile), Some(0))?;
         }
-        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         let facts = Facts::of(layer.kind, layer.bytes);
+        if let Facts::Pe(pe) = &facts
+            && self.signature(layer, pe)? == Trust::Trusted
+        {
+            return ControlFlow::Continue(Trust::Trusted);
+        }
+        self.names(layer, HashRole::File, layer.size(), None, |one| layer.digest(one))?;
         if let Facts::Pe(pe) = &facts {
             self.program(layer, pe)?;
         }
@@ -90,17 +98,19 @@ impl<'s, 'd> Scan<'s, 'd> {
             // Pages are looked at in their forms alone, rules in the bytes.
             self.notice_rules(layer);
             self.run_rules(layer)?;
-            return self.views(layer, &facts, depth);
+            self.views(layer, &facts, depth)?;
+        } else {
+            self.views(layer, &facts, depth)?;
+            self.run_rules(layer)?;
         }
-        self.views(layer, &facts, depth)?;
-        self.run_rules(layer)
+        ControlFlow::Continue(Trust::None)
     }
 
     /// Runs the rules that were noticed.
     fn run_rules(&mut self, layer: &Layer<'_>) -> Flow {
         let noticed = std::mem::take(&mut self.memory.noticed);
-        if noticed.is_empty() {
-            return Flow::Continue(());
+        if noticed.is_empty() || layer.is_again() {
+            return Flow::Continue(()); // of what is looked at again they were run on the same bytes
         }
         let wanted: Vec<SignatureId> = noticed.iter().map(|(rule, _)| *rule).collect();
         let count = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
@@ -169,6 +179,16 @@ impl<'s, 'd> Scan<'s, 'd> {
         if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
             return Flow::Continue(());
         }
+        self.tell(layer, detection, offset)
+    }
+
+    /// Tells what was found, whether something is good was asked before.
+    pub(crate) fn tell(
+        &mut self,
+        layer: &Layer<'_>,
+        detection: Detection,
+        offset: Option<u64>,
+    ) -> Flow {
         self.report.find(Finding { detection, member: layer.path(), offset });
         match self.known.settings.matches {
             Matches::First => Flow::Break(()),
@@ -215,11 +235,26 @@ impl<'s, 'd> Scan<'s, 'd> {
         self.refuse(layer, layer.kind, layer.kind, NotScanned::Limit { which, limit });
     }
 
+    /// Tells that matching ended before its end.
+    pub(crate) fn refuse_for_end(&mut self, layer: &Layer<'_>, ended: OutOfWork) {
+        match ended {
+            OutOfWork::Stopped => self.refuse_for_work(layer, Limit::Stopped),
+            _ => self.refuse_for_work(layer, Limit::Steps),
+        }
+    }
+
     pub(crate) fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {
         self.report.omit(Omission { member: layer.path(), file_type, reason });
     }
 
     pub(crate) fn finish(mut self) -> Report {
+        let most = self.known.settings.limits.max_steps.saturating_mul(MATCHING_STEPS);
+        self.report.cost = Cost {
+            unpacked: self.budget.unpacked(),
+            files: self.budget.files(),
+            steps: self.budget.steps(),
+            matching: most.saturating_sub(self.work.left()),
+        };
         let told = match self.known.settings.matches {
             Matches::First if self.report.findings.is_empty() => 1,
             Matches::First => 0,

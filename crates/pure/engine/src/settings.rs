@@ -13,6 +13,9 @@ pub struct Settings {
     pub unpacking: Unpacking,
     /// Which heuristics alert.
     pub alerts: Alerts,
+    /// Seconds since 1970. Certificates of programs must be valid then, where nobody signed the time;
+    /// without it they are not.
+    pub now: Option<i64>,
 }
 
 /// When the scan of a file ends.

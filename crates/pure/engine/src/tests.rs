@@ -93,6 +93,50 @@ fn letters_that_look_like_a_magic_number_hide_no_text() {
     }
 }
 
+/// Larger programs hold these letters here and there, and each would be looked at to the file's end.
+#[test]
+fn letters_of_a_program_in_a_program_are_none_without_its_header() {
+    let program = |header: &[u8]| {
+        let mut program = b"MZ".to_vec();
+        program.resize(60, 0);
+        program.extend(64_u32.to_le_bytes());
+        [&program[..], b"PE\0\0", header].concat()
+    };
+    let mut header = [0; 256];
+    // For x86, no section, 224 bytes of what follows, a program; then that it is PE32.
+    (header[0], header[1], header[16], header[18], header[20], header[21]) =
+        (0x4c, 0x01, 224, 2, 0x0b, 0x01);
+    header[2] = 1;
+    for (inner, objects) in [(program(&header), 2), (program(&[]), 1)] {
+        let outer = [program(&header), inner].concat();
+        let (report, _) = scan(&[("a.ndb", "A:1:0:4d5affff\n".to_owned())], all(), &outer);
+        assert_eq!(report.objects, objects);
+    }
+}
+
+/// A body without a header is the mail that it was taken from.
+#[test]
+fn a_forwarded_mail_is_looked_at_whole() {
+    let part = |head: &str, boundary: &str, parts: &[&str]| {
+        let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
+        format!(
+            "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n{head}\n\n\
+             {parts}--{boundary}--\n"
+        )
+    };
+    let page = "Content-Type: text/html\nMIME-Version: 1.0\n\n<html><p>no bomb</p></html>";
+    let file = "Content-Type: application/octet-stream\nMIME-Version: 1.0\n\
+        Content-Transfer-Encoding: base64\n\nYWJj";
+    let inner = part("From: b@example.org", "=====1", &[page, file]);
+    let inner = format!("Content-Type: message/rfc822\nMIME-Version: 1.0\n\n{inner}");
+    let mail = part("From: a@example.org\nSubject: one", "=====0", &[page, &inner]);
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
+    let (report, names) = scan(&sets, all(), mail.as_bytes());
+    assert!(names.contains(&"Abc".to_owned()), "{report:?}");
+    assert!(report.is_complete(), "{:?}", report.not_scanned);
+    assert!(report.objects < 500, "{}", report.objects);
+}
+
 #[test]
 fn matching_has_a_bound() {
     let sets = [("a.ndb", "A:0:*:61626378*78787878\n".to_owned())];

@@ -2,7 +2,7 @@
 //!
 //! Which view is looked at with the signatures of which target is the table of `watchglass_normal`.
 
-use watchglass_database::HashRole;
+use watchglass_database::{Database, HashRole};
 use watchglass_formats::{Facts, FileType};
 use watchglass_matching::{Hit, Matcher, Object, OutOfWork};
 use watchglass_normal::{Limits, OverLimit, html, text};
@@ -35,7 +35,7 @@ impl Scan<'_, '_> {
         match layer.kind {
             FileType::Html => self.page(layer, layer.bytes, depth),
             FileType::HtmlUtf16 => {
-                self.view(layer, facts, View::of(layer, GENERIC))?;
+                self.view(layer, facts, View::of(layer, GENERIC), depth)?;
                 let mut bytes = std::mem::take(&mut self.memory.forms.narrowed);
                 html::from_utf16(layer.bytes, &mut bytes);
                 let flow = self.page(layer, &bytes, depth);
@@ -46,26 +46,33 @@ impl Scan<'_, '_> {
             | FileType::TextUtf8
             | FileType::TextUtf16Le
             | FileType::TextUtf16Be
-            | FileType::Script => self.text(layer, facts),
-            kind => self.view(layer, facts, View::of(layer, kind.target().unwrap_or(GENERIC))),
+            | FileType::Script => self.text(layer, facts, depth),
+            kind => {
+                let view = View::of(layer, kind.target().unwrap_or(GENERIC));
+                self.view(layer, facts, view, depth)
+            }
         }
     }
 
-    fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>) -> Flow {
+    fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, depth: Depth) -> Flow {
         let mut form = std::mem::take(&mut self.memory.forms.text);
         let flow = match text::normalise(layer.bytes, &FORMS, &mut form) {
             // One look serves for both.
-            Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT)),
+            Ok(text::Form::Same) => self.view(layer, facts, View::of(layer, TEXT), depth),
             Ok(text::Form::Changed) => {
-                let view = View { bytes: &form, target: TEXT, ..View::form(&[], layer.size()) };
-                match self.view(layer, facts, View::of(layer, GENERIC)) {
-                    Flow::Continue(()) => self.view(layer, facts, view),
+                // As clamscan has it: one signature that counts from the end decides for all.
+                let of_form = self.known.database.is_some_and(Database::asks_for_sizes_of_forms);
+                let form_size = u64::try_from(form.len()).unwrap_or(u64::MAX);
+                let size = if of_form { form_size } else { layer.size() };
+                let view = View { bytes: &form, target: TEXT, ..View::form(&[], size) };
+                match self.view(layer, facts, View::of(layer, GENERIC), depth) {
+                    Flow::Continue(()) => self.view(layer, facts, view, depth),
                     Flow::Break(()) => Flow::Break(()),
                 }
             }
             Err(over) => {
                 self.refuse_form(layer, over);
-                self.view(layer, facts, View::of(layer, GENERIC))
+                self.view(layer, facts, View::of(layer, GENERIC), depth)
             }
         };
         self.memory.forms.text = form;
@@ -81,7 +88,7 @@ impl Scan<'_, '_> {
             }
             Err(over) => {
                 self.refuse_form(layer, over);
-                self.view(layer, &Facts::Unknown, View::of(layer, HTML))
+                self.view(layer, &Facts::Unknown, View::of(layer, HTML), depth)
             }
         };
         self.memory.forms.pages = pages;
@@ -99,7 +106,7 @@ impl Scan<'_, '_> {
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             self.names(layer, HashRole::File, size, None, |one| digest(bytes, one))?;
             let view = View { target, ..View::form(bytes, size) };
-            self.view(layer, &Facts::Unknown, view)?;
+            self.view(layer, &Facts::Unknown, view, depth)?;
         }
         for data in &pages.data {
             self.data(layer, data, depth)?;
@@ -148,8 +155,27 @@ impl Scan<'_, '_> {
         self.refuse(layer, layer.kind, layer.kind, reason);
     }
 
+    /// Looks at an object once more, as the type that a signature tells (`HandlerType`).
+    fn again(&mut self, layer: &Layer<'_>, kind: FileType, depth: Depth) -> Flow {
+        let again = layer.again(kind);
+        let inside = self.budget.admit().and_then(|()| self.budget.inside(depth));
+        match inside {
+            Ok(inside) => {
+                // Rules that were noticed so far wait until this is done.
+                let noticed = std::mem::take(&mut self.memory.noticed);
+                let flow = self.object(&again, &self.known.inside_of(&again), inside);
+                self.memory.noticed = noticed;
+                flow
+            }
+            Err(reason) => {
+                self.refuse(layer, layer.kind, layer.kind, reason);
+                Flow::Continue(())
+            }
+        }
+    }
+
     /// Looks at one view.
-    fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>) -> Flow {
+    fn view(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, view: View<'_>, depth: Depth) -> Flow {
         let (mut hits, first) = (Vec::new(), self.known.settings.matches == Matches::First);
         let ended = self.each_hit(layer, facts, view, &mut |hit| {
             hits.push(hit);
@@ -158,14 +184,17 @@ impl Scan<'_, '_> {
         });
         for hit in hits {
             match hit.handler {
-                Some(_) => self.omit(layer, layer.kind, Reason::NotOpened),
-                None => {
+                Some(kind) if !layer.is_again() => self.again(layer, kind, depth)?,
+                // What tells a type of what has it already is a finding, as in ClamAV.
+                _ => {
                     let offset = hit.offset.filter(|_| view.is_object);
                     self.find(layer, Detection::Signature(hit.name), offset)?;
                 }
             }
         }
-        self.tell_of_work(layer, ended);
+        if let Err(ended) = ended {
+            self.refuse_for_end(layer, ended);
+        }
         Flow::Continue(())
     }
 
@@ -174,7 +203,9 @@ impl Scan<'_, '_> {
         if self.known.database.is_some_and(|database| database.rules().count() > 0) {
             let view = View::of(layer, GENERIC);
             let ended = self.each_hit(layer, &Facts::Unknown, view, &mut |_| Flow::Continue(()));
-            self.tell_of_work(layer, ended);
+            if let Err(ended) = ended {
+                self.refuse_for_end(layer, ended);
+            }
         }
     }
 
@@ -207,14 +238,6 @@ impl Scan<'_, '_> {
             }
             Flow::Continue(())
         })
-    }
-
-    fn tell_of_work(&mut self, layer: &Layer<'_>, ended: Result<(), OutOfWork>) {
-        match ended {
-            Ok(()) => {}
-            Err(OutOfWork::Stopped) => self.refuse_for_work(layer, Limit::Stopped),
-            Err(_) => self.refuse_for_work(layer, Limit::Steps),
-        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! ClamAV's own containers: the program of 544 bytes in each, by one digest.
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read files")]
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::path::Path;
+
+use common::{inputs, skip, unhidden};
 use sha2::{Digest as _, Sha256};
 use watchglass_database::Database;
 use watchglass_engine::{Engine, Matches, Report, Settings};
@@ -19,7 +22,7 @@ fn one_digest_is_found_in_debians_files() {
 
 #[test]
 fn one_digest_is_found_in_the_files_of_the_unit_tests() {
-    let Some(folder) = data().filter(|folder| folder.join("clam.exe.xor").is_file()) else {
+    let Some(folder) = inputs::data("clamav-unit-tests/input/clamav_hdb_scanfiles") else {
         let why = "../shared/data is not here";
         return skip("one_digest_is_found_in_the_files_of_the_unit_tests", why);
     };
@@ -57,26 +60,6 @@ fn scan(program: &[u8], bytes: &[u8]) -> Report {
     Engine::new(Some(&database), settings).scan(bytes, bytes.len() as u64, &|| false)
 }
 
-fn data() -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data");
-    Some(shared.canonicalize().ok()?.join("clamav-unit-tests/input/clamav_hdb_scanfiles"))
-}
-
-/// The files are stored defused.
-fn unhidden(bytes: Vec<u8>) -> Vec<u8> {
-    let key = KEY.concat();
-    bytes.iter().zip(key.bytes().cycle()).map(|(byte, key)| byte ^ key).collect()
-}
-
-/// From the README of the data.
-const KEY: [&str; 5] = [
-    "bhcftqarohcdiayfohalohkgmoefxrrg",
-    "fnczssgybajvkzjaahpfrlqsratkhhfv",
-    "pxytculmwgmtyzujlbjlgrhtwxhzpjaz",
-    "libbwepffyjyfkjwzyofgpopoueurinp",
-    "dujkphxwhnaxfkaiwrpzdqsnwughtejr",
-];
-
 /// Files in which the program is not found yet, the same in both sets: packers, installers and the
 /// rarer containers. What is `silent` no type tells apart from other programs.
 const MISSED: &[&str] = &[
@@ -99,8 +82,3 @@ const MISSED: &[&str] = &[
     "clam_ISmsi_ext.exe told",
     "clam_ISmsi_int.exe told",
 ];
-
-fn skip(test: &str, why: &str) {
-    eprintln!("skipped: {test}: {why}");
-    assert!(std::env::var_os("WATCHGLASS_STRICT").is_none(), "{test}: {why}");
-}

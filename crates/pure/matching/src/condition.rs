@@ -5,17 +5,19 @@ use watchglass_formats::FileType;
 
 use crate::scan::Object;
 
-/// What is to be done when a signature holds, beside telling it.
+/// What is left to be asked and to be done once the signature was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Then {
+pub(crate) struct Then<'a> {
     /// As what the object is to be looked at again.
     pub(crate) handler: Option<FileType>,
+    /// Groups that an icon must be of: dear to find out, so it is asked last.
+    pub(crate) icons: Option<[&'a [u8]; 2]>,
     /// A rule is to be run.
     pub(crate) is_rule: bool,
 }
 
-/// Whether all conditions hold, and what is to be done then.
-pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Then> {
+/// Whether all conditions hold, and what is left for later.
+pub(crate) fn hold<'a>(conditions: Conditions<'a>, object: &Object<'_>) -> Option<Then<'a>> {
     let mut then = Then::default();
     for condition in conditions {
         let holds = match condition {
@@ -28,12 +30,18 @@ pub(crate) fn hold(conditions: Conditions<'_>, object: &Object<'_>) -> Option<Th
                     object.facts.section_count().and_then(|count| u64::try_from(count).ok());
                 count.is_some_and(|count| within(count, min, max))
             }
+            // Of what lies in nothing clamscan 1.4.6 says that it lies in any type, and of nothing else.
+            Condition::Container(name) if name == any() => object.container.is_none(),
             Condition::Container(name) => object.container.is_some_and(|of| is(name, of)),
             Condition::Intermediates(types) => lies_in(types, object.intermediates),
             Condition::Handler(name) => {
-                then.handler =
-                    FileType::ALL.iter().copied().find(|of| of.name().as_bytes() == name);
+                let mut all = FileType::ALL.iter().copied();
+                then.handler = all.find(|of| of.name().as_bytes() == name);
                 then.handler.is_some()
+            }
+            Condition::Icon(groups) => {
+                then.icons = Some(groups);
+                true
             }
             Condition::Rule => {
                 then.is_rule = true;
@@ -51,9 +59,13 @@ fn within(number: u64, min: u32, max: u32) -> bool {
     (u64::from(min)..=u64::from(max)).contains(&number)
 }
 
+fn any() -> &'static [u8] {
+    FileType::Any.name().as_bytes()
+}
+
 /// Whether a name is that of a type, or of any.
 fn is(name: &[u8], of: FileType) -> bool {
-    name == FileType::Any.name().as_bytes() || name == of.name().as_bytes()
+    name == any() || name == of.name().as_bytes()
 }
 
 /// Whether the innermost of what an object lies in are these, from the outside to the inside.

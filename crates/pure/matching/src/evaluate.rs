@@ -28,9 +28,10 @@ pub(crate) struct Evaluation<'e, 'w> {
 
 /// How a signature holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Matched {
+pub(crate) struct Matched<'a> {
     pub(crate) offset: Option<u64>,
-    pub(crate) then: Then,
+    /// What is left to be asked and to be done.
+    pub(crate) then: Then<'a>,
 }
 
 /// Whether a number must be known, or only whether it is 0.
@@ -59,7 +60,10 @@ struct Counts {
 type Known = [Option<(Wanted, Found)>; MAX_SUBSIGNATURES];
 
 impl Evaluation<'_, '_> {
-    pub(crate) fn of(mut self, signature: &Signature<'_>) -> Result<Option<Matched>, OutOfWork> {
+    pub(crate) fn of<'a>(
+        mut self,
+        signature: &Signature<'a>,
+    ) -> Result<Option<Matched<'a>>, OutOfWork> {
         match signature {
             Signature::Body(offset, body) => {
                 self.starts(*offset);

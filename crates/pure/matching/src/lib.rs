@@ -58,6 +58,7 @@ mod byte_compare;
 mod class;
 mod condition;
 mod evaluate;
+mod icon;
 mod needle;
 mod part;
 mod probe;

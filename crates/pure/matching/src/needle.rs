@@ -17,8 +17,8 @@ pub(crate) struct Needle<'a> {
 enum By<'a> {
     /// The bytes as they are.
     Bytes(Box<Finder<'a>>),
-    /// The first of them, in one of two cases.
-    Letter(u8),
+    /// One of them, in either case: the rarest letter, or a byte that is none.
+    Letter { at: usize, letter: u8 },
 }
 
 impl<'a> Needle<'a> {
@@ -30,16 +30,12 @@ impl<'a> Needle<'a> {
             let (bytes, folds) = match item {
                 Item::Bytes(bytes) => (bytes, false),
                 Item::Folded(bytes) => (bytes, true),
-                Item::Any(count) => {
-                    before = before.checked_add(usize::try_from(count).ok()?)?;
+                other => {
+                    // What is behind something of several lengths may stand at several distances.
+                    let Some(length) = length(&other) else { break };
+                    before = before.checked_add(length)?;
                     continue;
                 }
-                Item::High(_) | Item::Low(_) => {
-                    before = before.checked_add(1)?;
-                    continue;
-                }
-                // What is behind may stand at several distances.
-                Item::Class(_) | Item::Choice { .. } => break,
             };
             let worth = |bytes: &[u8], folds| if folds { bytes.len() / 4 } else { bytes.len() };
             if best
@@ -51,7 +47,8 @@ impl<'a> Needle<'a> {
         }
         let (before, bytes, folds) = best.filter(|(_, bytes, _)| !bytes.is_empty())?;
         let by = if folds {
-            By::Letter(*bytes.first()?)
+            let at = (0..bytes.len()).min_by_key(|at| bytes.get(*at).map(commonness))?;
+            By::Letter { at, letter: bytes.get(at)?.to_ascii_lowercase() }
         } else {
             By::Bytes(Box::new(Finder::new(bytes)))
         };
@@ -65,8 +62,48 @@ impl<'a> Needle<'a> {
         let haystack = bytes.get(from..to.min(bytes.len()))?;
         let found = match &self.by {
             By::Bytes(finder) => finder.find(haystack),
-            By::Letter(letter) => memchr::memchr2(*letter, letter.to_ascii_uppercase(), haystack),
+            By::Letter { at, letter } => {
+                let from = haystack.get(*at..)?;
+                memchr::memchr2(*letter, letter.to_ascii_uppercase(), from)
+            }
         };
         span.first.checked_add(found?).filter(|start| *start <= span.last)
     }
 }
+
+/// How many bytes an item takes, if always the same.
+fn length(item: &Item<'_>) -> Option<usize> {
+    match item {
+        Item::Bytes(bytes) | Item::Folded(bytes) => Some(bytes.len()),
+        Item::Any(count) => usize::try_from(*count).ok(),
+        Item::High(_) | Item::Low(_) => Some(1),
+        Item::Choice { options, .. } => {
+            let mut lengths = (*options).map(|option| {
+                // Choices in choices are rare, and not worth a way down.
+                let mut items = option;
+                items.try_fold(0_usize, |sum, item| match item {
+                    Item::Choice { .. } => None,
+                    item => sum.checked_add(length(&item)?),
+                })
+            });
+            let first = lengths.next()??;
+            lengths.all(|length| length == Some(first)).then_some(first)
+        }
+        Item::Class(_) => None,
+    }
+}
+
+/// How common a byte is in texts, in which most of what folds is searched for: letters by their place
+/// in [`LETTERS`], then what else is printed, and zeros as the most common.
+fn commonness(byte: &u8) -> usize {
+    let letter = byte.to_ascii_lowercase();
+    match LETTERS.iter().position(|known| *known == letter) {
+        Some(place) => LETTERS.len().saturating_sub(place).saturating_add(2),
+        None if *byte == 0 => usize::MAX,
+        None if matches!(byte, b' ' | b'\n' | b'.' | b'/' | b'-' | b'_' | b'"') => LETTERS.len(),
+        None => 2,
+    }
+}
+
+/// From the most common to the rarest.
+const LETTERS: &[u8; 26] = b"etaoinsrhldcumfpgwybvkxjqz";

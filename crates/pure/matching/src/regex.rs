@@ -130,6 +130,12 @@ fn options(flags: u32) -> Options {
     }
 }
 
+/// The flags of an expression for a text of C: a dot is any byte, `$` the very end.
+pub(crate) fn text_flags(caseless: bool) -> u32 {
+    let caseless = u32::from(caseless).wrapping_shl(3);
+    caseless | 1 << 4 | 1 << 8
+}
+
 /// Bits of the flags `g`, `r` and `e`.
 const GLOBAL: u32 = 1;
 const ROLLING: u32 = 1 << 1;

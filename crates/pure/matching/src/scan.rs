@@ -10,7 +10,7 @@ use crate::condition::Then;
 use crate::evaluate::{Evaluation, Matched};
 use crate::scratch::Scratch;
 use crate::work::{OutOfWork, Work};
-use crate::{part, probe};
+use crate::{icon, part, probe};
 
 /// Finds the signatures of a database. Making one costs next to nothing.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +83,11 @@ impl<'d> Matcher<'d> {
     ) -> Result<(), OutOfWork> {
         scratch.seen.begin(self.signatures.count());
         scratch.buffers.gave_up = false;
+        scratch.buffers.icons = None;
         let target = Some(object.target).filter(|target| *target != 0);
         let tables = [Some(0), target].map(|of| of.map(|target| self.database.anchors(target)));
-        let (signatures, work) = (self.signatures, budget);
-        let mut scan = Scan { signatures, tables, object, scratch, work, found };
+        let (database, signatures, work) = (self.database, self.signatures, budget);
+        let mut scan = Scan { database, signatures, tables, object, scratch, work, found };
         match self.run(&mut scan) {
             Ok(()) if scan.scratch.buffers.gave_up => Err(OutOfWork::Steps),
             Ok(()) | Err(End::Enough) => Ok(()),
@@ -122,6 +123,7 @@ impl From<OutOfWork> for End {
 }
 
 struct Scan<'s, 'w> {
+    database: &'s Database<'s>,
     signatures: Signatures<'s>,
     /// The anchors for all files, and those of the target.
     tables: [Option<Anchors<'s>>; 2],
@@ -191,7 +193,13 @@ impl Scan<'_, '_> {
         let Some(Matched { offset, then }) = matched else {
             return Ok(());
         };
-        let Then { handler, is_rule } = then;
+        let Then { handler, icons, is_rule } = then;
+        if let Some(groups) = icons {
+            let measured = &mut self.scratch.buffers.icons;
+            if !icon::is_of(groups, self.database, self.object, measured, self.work)? {
+                return Ok(());
+            }
+        }
         match (self.found)(Hit { signature: id, name, offset, handler, is_rule }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(End::Enough),

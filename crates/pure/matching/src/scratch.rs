@@ -1,8 +1,11 @@
 //! What a scan notes down, kept by the caller and used again.
 
 use watchglass_database::SignatureId;
+use watchglass_database::offset::Offset;
 
-use crate::regex::Expressions;
+use crate::icon::Measured;
+use crate::regex::{Expressions, Sought, text_flags};
+use crate::work::{OutOfWork, Work};
 
 /// Buffers of a worker. They grow to what the largest scan needed: a bit for each signature, some
 /// kilobytes, and the regular expressions that were compiled, up to some 20 MB of them.
@@ -10,6 +13,27 @@ use crate::regex::Expressions;
 pub struct Scratch {
     pub(crate) seen: Seen,
     pub(crate) buffers: Buffers,
+}
+
+impl Scratch {
+    /// Whether an expression in the syntax of PCRE stands in a text whose line ends are bytes like
+    /// others; nothing where that takes too many steps to tell. The expression is kept compiled.
+    ///
+    /// # Errors
+    /// The work came to its end.
+    pub fn stands_in(
+        &mut self,
+        pattern: &[u8],
+        caseless: bool,
+        text: &[u8],
+        work: &mut Work<'_>,
+    ) -> Result<Option<bool>, OutOfWork> {
+        work.spend(1)?;
+        let sought = Sought { offset: Offset::Any, flags: text_flags(caseless), pattern };
+        let all = Span { first: 0, last: text.len() };
+        let found = self.buffers.expressions.search(&sought, text, &[all], work)?;
+        Ok(found.ended.then_some(found.count > 0))
+    }
 }
 
 /// Signatures that were looked at in this object.
@@ -29,6 +53,8 @@ pub(crate) struct Buffers {
     pub(crate) next: Vec<Span>,
     /// Lists that are not in use.
     pub(crate) lists: Lists,
+    /// The icons of this object.
+    pub(crate) icons: Measured,
     /// Expressions that were compiled.
     pub(crate) expressions: Expressions,
     /// Whether of some expression it is not known whether it matches this object.

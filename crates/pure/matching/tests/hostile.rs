@@ -38,7 +38,7 @@ fn a_damaged_database_is_an_error_or_answers_within_its_work() {
         // One section of few bytes is damaged as often as one of many.
         let (from, length) = sections[dice.below(sections.len())];
         let changed: Vec<(usize, u8)> =
-            (0..=dice.below(3)).map(|_| (from + dice.below(length), dice.next() as u8)).collect();
+            (0..=dice.below(3)).map(|_| (from + dice.below(length), dice.draw() as u8)).collect();
         changed.iter().for_each(|(at, byte)| bytes[*at] = *byte);
         // The digest of head and table is made right, so that it is no wall.
         let table_end = 64 + usize::from(bytes[12]) * 64;

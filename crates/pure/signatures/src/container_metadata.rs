@@ -26,8 +26,8 @@ pub struct ContainerMetadata {
     pub encrypted: Option<bool>,
     /// Which member it is, from 1.
     pub position: Option<Range>,
-    /// `Res2`: a checksum of the member, for ZIP and RAR a CRC-32, as written.
-    pub checksum: Option<Box<[u8]>>,
+    /// `Res2`, as written. Its manual calls `Res1` a checksum, its loader reads neither.
+    pub reserved: Option<Box<[u8]>>,
 }
 
 /// Parses one line.
@@ -56,7 +56,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<ContainerMetadata, LineError> {
         real_size: range("FileSizeReal", fields.at(5))?,
         encrypted,
         position: range("FilePos", fields.at(7))?,
-        checksum: text(fields.at(9)),
+        reserved: text(fields.at(9)),
     })
 }
 

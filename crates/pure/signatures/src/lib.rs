@@ -57,6 +57,7 @@ pub mod logical;
 mod offset;
 mod password;
 mod phishing;
+mod posix;
 pub mod rule;
 mod set;
 mod setting;

@@ -106,8 +106,9 @@ impl<'a> Chm<'a> {
         for (index, chunk_bytes) in chunks.chunks(chunk).enumerate() {
             budget.work(chunk_bytes.len())?;
             let at = start.saturating_add(index.saturating_mul(chunk));
-            if chunk_bytes.starts_with(b"PMGL") && entries(chunk_bytes, at, &mut files).is_err() {
-                let what = "an entry of the directory";
+            if chunk_bytes.starts_with(b"PMGL")
+                && let Err(what) = entries(chunk_bytes, at, &mut files)
+            {
                 self.tell(NotScanned::Damaged { what, offset: to_u64(at) });
             }
         }
@@ -245,22 +246,29 @@ impl Parts {
     }
 }
 
-/// Entries of a listing chunk.
-fn entries<'a>(chunk: &'a [u8], at: usize, files: &mut Vec<File<'a>>) -> Result<(), ReadError> {
+/// Entries of a listing chunk; else what is wrong with one.
+fn entries<'a>(chunk: &'a [u8], at: usize, files: &mut Vec<File<'a>>) -> Result<(), &'static str> {
+    let broken = |_| "an entry of the directory";
     let mut reader = Reader::new(chunk);
-    reader.u32_le("PMGL")?;
-    let free = word(reader.u32_le("free space")?.into());
-    reader.take("unknown, previous, next", 12)?;
+    reader.u32_le("PMGL").map_err(broken)?;
+    let free = word(reader.u32_le("free space").map_err(broken)?.into());
+    reader.take("unknown, previous, next", 12).map_err(broken)?;
     let used = reader.left().saturating_sub(free);
-    let mut entries = reader.sub("entries", used)?;
+    let mut entries = reader.sub("entries", used).map_err(broken)?;
     while !entries.is_empty() {
-        let length = word(encint(&mut entries)?);
-        let name = entries.take("name", length)?;
-        let (section, offset) = (encint(&mut entries)?, encint(&mut entries)?);
-        let size = encint(&mut entries)?;
-        files.push(File { name, section, offset, size, at });
+        if files.len() >= MAX_ENTRIES {
+            return Err("more entries of the directory than are kept");
+        }
+        files.push(entry(&mut entries, at).map_err(broken)?);
     }
     Ok(())
+}
+
+fn entry<'a>(entries: &mut Reader<'a>, at: usize) -> Result<File<'a>, ReadError> {
+    let length = word(encint(entries)?);
+    let name = entries.take("name", length)?;
+    let (section, offset) = (encint(entries)?, encint(entries)?);
+    Ok(File { name, section, offset, size: encint(entries)?, at })
 }
 
 /// Seven bits in each byte, the most significant first.
@@ -305,5 +313,7 @@ fn word(number: u64) -> usize {
 }
 
 const STORAGE: &[u8] = b"::DataSpace/Storage/MSCompressed/";
+/// Entries kept: one takes four bytes of the file and 48 here. Books have some thousand.
+const MAX_ENTRIES: usize = 1 << 18;
 /// Bytes of a block.
 const FRAME: u64 = 0x8000;

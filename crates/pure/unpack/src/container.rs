@@ -99,6 +99,13 @@ pub struct Container<'a> {
     end: Option<End>,
 }
 
+/// Passwords that are tried on encrypted members, one after another. Each try is paid for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passwords<'a> {
+    /// Those for zip files.
+    pub zip: &'a [&'a [u8]],
+}
+
 /// What a container gives when it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<'a> {
@@ -146,6 +153,18 @@ impl<'a> Container<'a> {
         depth: Depth,
         budget: &'a Budget<'a>,
     ) -> Self {
+        Self::open_with(kind, bytes, depth, budget, Passwords::default())
+    }
+
+    /// As [`Container::open`], with passwords that are tried on what is encrypted.
+    #[must_use]
+    pub fn open_with(
+        kind: ContainerKind,
+        bytes: &'a [u8],
+        depth: Depth,
+        budget: &'a Budget<'a>,
+        passwords: Passwords<'a>,
+    ) -> Self {
         let streams = |read: ReadStream| Box::new(Streams::new(bytes, read));
         let format: Box<dyn Format<'a> + 'a> = match kind {
             ContainerKind::Gzip => streams(gzip::read),
@@ -154,7 +173,7 @@ impl<'a> Container<'a> {
             ContainerKind::Lzma => streams(others::lzma),
             ContainerKind::Zstd => streams(others::zstd),
             ContainerKind::Lzw => streams(others::lzw),
-            ContainerKind::Zip => Box::new(Zip::new(bytes)),
+            ContainerKind::Zip => Box::new(Zip::new(bytes, passwords.zip)),
             ContainerKind::Tar => Box::new(Tar::new(bytes)),
             ContainerKind::Cpio => Box::new(Cpio::new(bytes)),
             ContainerKind::Ar => Box::new(Ar::new(bytes)),

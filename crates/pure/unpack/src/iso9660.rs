@@ -81,6 +81,11 @@ impl<'a> Iso9660<'a> {
                     let member = self.take(&record, &directory, at, budget);
                     let below = self.below(&record, &directory);
                     self.push(directory);
+                    // Directories may share their sectors, so each pays for all of its own.
+                    let size = below.as_ref().map_or(0, |below| below.extent.len());
+                    if let Err(reason) = budget.work(size) {
+                        return Next::End(End::because(reason));
+                    }
                     self.trees.get_or_insert_default().extend(below);
                     if let Some(member) = member {
                         return Next::Member(member);
@@ -105,7 +110,11 @@ impl<'a> Iso9660<'a> {
                 break;
             }
             match sector.first() {
-                Some(1 | 2) => trees.extend(self.root(sector, at)),
+                Some(1 | 2) => {
+                    let root = self.root(sector, at);
+                    budget.work(root.as_ref().map_or(0, |root| root.extent.len()))?;
+                    trees.extend(root);
+                }
                 Some(255) => break,
                 _ => {}
             }
@@ -116,7 +125,13 @@ impl<'a> Iso9660<'a> {
 
     fn root(&mut self, descriptor: &[u8], at: usize) -> Option<Directory<'a>> {
         let block = usize::from(u16::from_le_bytes(*descriptor.get(128..)?.first_chunk::<2>()?));
-        let block = if block == 0 { SECTOR } else { block };
+        let block = match block {
+            512 | 1024 | SECTOR => block,
+            _ => {
+                self.tell("logical block size", at.saturating_add(128));
+                SECTOR
+            }
+        };
         let escapes = descriptor.get(88..120)?;
         let joliet = [b"%/@", b"%/C", b"%/E"];
         let is_joliet = descriptor.first() == Some(&2)

@@ -63,6 +63,10 @@ impl<'a> Lha<'a> {
             Err(stop) => return Next::End(End::because(stop.at(to_u64(offset)))),
         };
         self.cursor = header.after;
+        let size = header.after.saturating_sub(offset).saturating_sub(header.data.len());
+        if let Err(reason) = budget.work(size) {
+            return Next::End(End::because(reason));
+        }
         Next::Member(give(header, offset, self.bytes.len(), budget))
     }
 }
@@ -202,9 +206,9 @@ fn level1(rest: &[u8], header: &mut Header<'_>) -> Result<usize, Stop> {
 }
 
 fn level2(rest: &[u8], header: &mut Header<'_>) -> Result<usize, Stop> {
-    let mut reader = Reader::new(rest);
-    let size = usize::from(reader.u16_le("size")?);
-    reader.take("method", 5)?;
+    let size = usize::from(Reader::new(rest).u16_le("size")?);
+    let mut reader = whole(rest, size)?;
+    reader.take("size, method", 7)?;
     sizes(&mut reader, header)?;
     header.crc16 = Some(reader.u16_le("CRC-16")?);
     reader.u8("system")?;
@@ -214,15 +218,24 @@ fn level2(rest: &[u8], header: &mut Header<'_>) -> Result<usize, Stop> {
 }
 
 fn level3(rest: &[u8], header: &mut Header<'_>) -> Result<usize, Stop> {
-    let mut reader = Reader::new(rest);
+    let size = rest.get(24..).and_then(|rest| rest.first_chunk::<4>());
+    let size = u32::from_le_bytes(*size.ok_or(Stop::Damaged("a header is cut off"))?);
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let mut reader = whole(rest, size)?;
     reader.take("word size, method", 7)?;
     sizes(&mut reader, header)?;
     header.crc16 = Some(reader.u16_le("CRC-16")?);
     reader.u8("system")?;
-    let size = reader.u32_le("size")?;
+    reader.u32_le("size")?;
     let next = usize::try_from(reader.u32_le("next header")?).unwrap_or(usize::MAX);
     extensions(reader.rest(), next, 4, header)?;
-    Ok(usize::try_from(size).unwrap_or(usize::MAX))
+    Ok(size)
+}
+
+/// A header that declares its size with all that extends it. What lies behind is the next one's, or
+/// many small headers would each read the same long chain.
+fn whole(rest: &[u8], size: usize) -> Result<Reader<'_>, Stop> {
+    Ok(Reader::new(rest.get(..size).ok_or(Stop::Damaged("a header is cut off"))?))
 }
 
 /// Reads extended headers, each of which ends with the size of the next; gives their length.

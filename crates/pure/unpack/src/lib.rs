@@ -65,7 +65,7 @@ mod swf;
 mod zip;
 
 pub use budget::{Budget, Depth};
-pub use container::{Container, ContainerKind, End, Next};
+pub use container::{Container, ContainerKind, End, Next, Passwords};
 pub use limits::Limits;
 pub use member::{Declared, Member, Place, Reading, Role};
 pub use reason::{Limit, NotScanned, Oddity};

@@ -83,6 +83,8 @@ pub enum Role {
     /// Something that was put into the container.
     #[default]
     Content,
+    /// In a tar archive no file: a folder, a link, a device, or what describes others.
+    NoFile,
     /// The source of a VBA module. Given for every module that a project tells of, empty where the
     /// source could not be read: a document with such a member has macros of VBA.
     VbaSource,

@@ -152,6 +152,15 @@ pub enum Oddity {
         /// How, in the words of the format.
         method: &'static str,
     },
+    /// Encrypted with a password that the caller knows.
+    #[error("encrypted with a known password ({method})")]
+    KnownPassword {
+        /// How, in the words of the format.
+        method: &'static str,
+    },
+    /// Marked as encrypted, and not encrypted: readers that do not look at the mark read it.
+    #[error("marked as encrypted, and is not")]
+    NotEncrypted,
     /// Names that tell a reader what to do are written with escapes that they do not need, in a PDF:
     /// what ClamAV calls `Heuristics.PDF.ObfuscatedNameObject`.
     #[error("{count} names have needless escapes, the first at {first}")]

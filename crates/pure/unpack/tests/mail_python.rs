@@ -18,7 +18,9 @@ fn what_python_finds_in_hostile_mails_is_found() {
         let mail = fields.next().unwrap();
         let unpacked = unpack(ContainerKind::Mail, &mail);
         for body in fields {
-            if holds(&unpacked, &body) || is_not_taken_apart(&mail, &body) {
+            // Whoever opens a mail has looked at the mail itself.
+            let is_mail = body.trim_ascii() == mail.trim_ascii();
+            if is_mail || holds(&unpacked, &body) || is_not_taken_apart(&mail, &body) {
                 found += 1;
             } else {
                 let texts = [&body, &mail].map(|bytes| bytes.escape_ascii().to_string());

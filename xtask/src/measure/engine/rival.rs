@@ -58,7 +58,7 @@ impl Scanner {
     pub(super) fn ours(program: &Path, database: &Path, jobs: u32) -> Self {
         let words = [program.into(), "scan".into(), "--allmatch".into(), "--no-summary".into()];
         let mut words: Vec<OsString> = words.into();
-        words.extend(["--infected".into(), "-d".into(), database.into()]);
+        words.extend(["--infected".into(), "--no-cache".into(), "-d".into(), database.into()]);
         words.extend([OsString::from("--jobs"), jobs.to_string().into()]);
         Self { words }
     }

@@ -148,7 +148,13 @@ impl Magic {
         let from = if kind == FileType::TextAscii { FileType::Any } else { kind };
         let programs = matches!(kind, FileType::MsExe | FileType::Zip | FileType::MsOle2);
         let boot = partition::boot_record(file.get(..HEAD).unwrap_or(file), file.len());
-        self.each_match(file, from, |offset, to| {
+        let is_of_use = |to| match kind {
+            FileType::TextAscii => true,
+            // Pages hide in comments of GIF.
+            FileType::Gif => to != FileType::Mail,
+            _ => !matches!(to, FileType::Html | FileType::Mail),
+        };
+        self.each_match(file, Extent::Whole, from, is_of_use, |offset, to| {
             if to == FileType::Ignored {
                 return Wanted::Stop;
             }
@@ -172,12 +178,6 @@ impl Magic {
             Wanted::Same
         });
         refined.places.sort_by_key(|place| place.offset);
-        refined.text = refined.text.filter(|text| match kind {
-            FileType::TextAscii => true,
-            // Pages hide in comments of GIF.
-            FileType::Gif => *text == FileType::Html,
-            _ => false,
-        });
         refined
     }
 
@@ -210,7 +210,8 @@ impl Magic {
     /// [`FileType::Sfx`] on (and programs) the one that stands last.
     fn pattern_type(&self, bytes: &[u8], from: FileType) -> FileType {
         let mut kind = FileType::Any;
-        self.each_match(bytes, from, |_, to| {
+        let any = |_| true;
+        self.each_match(bytes, Extent::Head, from, any, |_, to| {
             if to == FileType::Ignored {
                 kind = to;
                 return Wanted::Stop;
@@ -223,21 +224,24 @@ impl Magic {
         kind
     }
 
-    /// Calls `found` with the place and the type of each match: those at fixed places first, then
-    /// by place.
+    /// Calls `found` with the place and the type of each match with a type that is of use: those at
+    /// fixed places first, then by place.
     fn each_match(
         &self,
         bytes: &[u8],
+        extent: Extent,
         from: FileType,
+        is_of_use: impl Fn(FileType) -> bool,
         mut found: impl FnMut(usize, FileType) -> Wanted,
     ) {
-        let mut memos = vec![(Memo::default(), false); self.rules.len()];
+        let memo = |rule: &Rule| (Memo::default(), !is_of_use(rule.to));
+        let mut memos: Vec<_> = self.rules.iter().map(memo).collect();
         let mut check = |index: usize, place: usize| -> Wanted {
             let (Some(rule), Some((memo, done))) = (self.rules.get(index), memos.get_mut(index))
             else {
                 return Wanted::Same;
             };
-            if *done || !rule.may_stand(place, bytes.len(), from) {
+            if *done || !rule.may_stand(place, bytes.len(), extent, from) {
                 return Wanted::Same;
             }
             if !rule.pattern.is_at(bytes, place, memo) {
@@ -296,6 +300,13 @@ enum Wanted {
     Stop,
 }
 
+/// What bytes are of a file: the end of a head is no end, nor does ClamAV look there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Head,
+    Whole,
+}
+
 impl Rule {
     /// The one place where the rule may stand. A rule that counts from the end has one even in a file
     /// that is too short for it, beyond which nothing matches.
@@ -308,7 +319,10 @@ impl Rule {
         }
     }
 
-    fn may_stand(&self, place: usize, length: usize, kind: FileType) -> bool {
+    fn may_stand(&self, place: usize, length: usize, extent: Extent, kind: FileType) -> bool {
+        if extent == Extent::Head && matches!(self.offset, Offset::BeforeEnd { .. }) {
+            return false;
+        }
         let range = self.offset.range(length);
         range.is_some_and(|(first, last)| (first..=last).contains(&place))
             && (self.from == FileType::Any || self.from == kind)

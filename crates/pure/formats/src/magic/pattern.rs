@@ -1,5 +1,6 @@
 //! Patterns of bytes with gaps and alternatives, in the syntax of `.ftm` and `.ndb`.
 
+use memchr::memmem::Finder;
 use thiserror::Error;
 
 /// The most elements (bytes or alternatives) that a pattern may have: the longest in use has 60.
@@ -55,6 +56,15 @@ struct Part {
     /// Bytes between the part before and this one.
     gap: (usize, usize),
     elements: Vec<Element>,
+    literal: Option<Literal>,
+}
+
+/// The longest plain bytes of a part, by which it is searched for.
+#[derive(Clone, Debug)]
+struct Literal {
+    /// Elements before them.
+    before: usize,
+    finder: Finder<'static>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +95,7 @@ impl Pattern {
         if parts.iter().any(|part| part.elements.is_empty()) {
             return Err(PatternError::EmptyPart);
         }
+        parts.iter_mut().for_each(|part| part.literal = Literal::of(&part.elements));
         Ok(Self { parts })
     }
 
@@ -100,7 +111,9 @@ impl Pattern {
         let end = offset.saturating_add(first.elements.len());
         let (least, most) = next.gap;
         let (least, most) = (end.saturating_add(least), end.saturating_add(most));
-        memo.first_from(least, most.min(bytes.len()), |place| {
+        let most = most.min(bytes.len());
+        let candidate = |from: usize| next.first_place(bytes, from, most);
+        memo.first_from(least, most, candidate, |place| {
             bytes.get(place..).is_some_and(|rest| Self::starts_with(later, rest))
         })
     }
@@ -127,11 +140,7 @@ impl Pattern {
     /// The bytes, for a pattern without gaps and alternatives.
     pub(crate) fn plain(&self) -> Option<Vec<u8>> {
         let [part] = &self.parts[..] else { return None };
-        let byte = |element: &Element| match element {
-            Element::Masked { value, mask: 0xff } => Some(*value),
-            _ => None,
-        };
-        part.elements.iter().map(byte).collect()
+        part.elements.iter().map(Element::plain).collect()
     }
 
     /// The bytes that may stand at `at` of the first part.
@@ -151,16 +160,26 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    /// Whether one of the places `from..=to` fits; asked with growing places, each is tried once.
-    fn first_from(&mut self, from: usize, to: usize, fits: impl Fn(usize) -> bool) -> bool {
+    /// Whether one of the places `from..=to` fits; asked with growing places, each is tried once, and
+    /// only those that `candidate` names: the first from a place on.
+    fn first_from(
+        &mut self,
+        from: usize,
+        to: usize,
+        candidate: impl Fn(usize) -> Option<usize>,
+        fits: impl Fn(usize) -> bool,
+    ) -> bool {
         if self.hit.is_some_and(|hit| hit >= from) {
             return self.hit.is_some_and(|hit| hit <= to);
         }
-        let start = self.looked.max(from);
-        for place in start..=to {
+        let mut start = self.looked.max(from);
+        while start <= to
+            && let Some(place) = candidate(start)
+        {
+            start = place.saturating_add(1);
             if fits(place) {
                 self.hit = Some(place);
-                self.looked = place.saturating_add(1);
+                self.looked = start;
                 return true;
             }
         }
@@ -170,13 +189,47 @@ impl Memo {
 }
 
 impl Part {
+    /// The first place from `from` to `to` where it may start.
+    fn first_place(&self, bytes: &[u8], from: usize, to: usize) -> Option<usize> {
+        let Some(Literal { before, finder }) = &self.literal else {
+            return (from <= to).then_some(from);
+        };
+        let reach = before.saturating_add(finder.needle().len());
+        let end = to.saturating_add(reach).min(bytes.len());
+        let found = finder.find(bytes.get(from.checked_add(*before)?..end)?)?;
+        from.checked_add(found)
+    }
+
     fn is_prefix_of(&self, bytes: &[u8]) -> bool {
         bytes.len() >= self.elements.len()
             && self.elements.iter().zip(bytes).all(|(element, &byte)| element.fits(byte))
     }
 }
 
+impl Literal {
+    fn of(elements: &[Element]) -> Option<Self> {
+        let mut runs = Vec::new();
+        let mut at = 0_usize;
+        for run in elements.chunk_by(|one, next| one.plain().is_some() && next.plain().is_some()) {
+            let bytes: Option<Vec<u8>> = run.iter().map(Element::plain).collect();
+            runs.extend(bytes.map(|bytes| (at, bytes)));
+            at = at.saturating_add(run.len());
+        }
+        // The first of the longest.
+        let (before, bytes) = runs.into_iter().rev().max_by_key(|(_, bytes)| bytes.len())?;
+        Some(Self { before, finder: Finder::new(&bytes).into_owned() })
+    }
+}
+
 impl Element {
+    /// The one byte that it is, if it is one.
+    fn plain(&self) -> Option<u8> {
+        match self {
+            Self::Masked { value, mask: 0xff } => Some(*value),
+            Self::Masked { .. } | Self::OneOf(_) => None,
+        }
+    }
+
     fn fits(&self, byte: u8) -> bool {
         match self {
             Self::Masked { value, mask } => byte & mask == *value,

@@ -7,6 +7,7 @@
 
 mod authenticode;
 mod header;
+mod icons;
 mod imports;
 mod ordinals;
 mod resources;

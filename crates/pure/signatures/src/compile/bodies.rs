@@ -26,6 +26,8 @@ pub(super) struct Bodies {
     groups: BTreeMap<(Target, u8), Vec<BodyCode>>,
     /// Signatures with macros, which are coded when all groups are known.
     with_macros: Vec<(String, LogicalSignature)>,
+    /// Whether one for texts counts from the end of its form.
+    counts_from_ends: bool,
 }
 
 /// Why a signature is not compiled, though it could be read.
@@ -62,12 +64,12 @@ struct Expression<'e> {
     evaluated: &'e Logic,
     subsignatures: &'e [Subsignature],
     /// What the start of a file weighs, if not the usual.
-    head_weight: Option<u64>,
+    start_weight: Option<u64>,
 }
 
 impl Coded {
     fn noticed(&self) -> Noticed {
-        let is_head = |one: &Announcement| matches!(one.notice, Notice::Head(..));
+        let is_head = |one: &Announcement| matches!(one.notice, Notice::Head(_));
         match &self.trigger[..] {
             [] => Noticed::Never,
             all if all.iter().all(is_head) => Noticed::Head,
@@ -89,6 +91,7 @@ impl Bodies {
     pub(super) fn add_body(&mut self, name: String, signature: &BodySignature) {
         let EncodedBody { code: body, parts } = encode::body(&signature.body, Case::Exact);
         let target = signature.target;
+        self.counts_from_ends |= counts_from_end(target, signature.offset);
         let Some(offset) = encode::offset(signature.offset) else {
             if let Offset::At { place: Place::Macro(group), .. } = signature.offset {
                 self.groups.entry((target, group)).or_default().push(body);
@@ -108,11 +111,11 @@ impl Bodies {
         name: String,
         signature: &LogicalSignature,
     ) -> Result<(), NotCompiled> {
-        let description = &signature.description;
+        let target = signature.description.target;
+        self.counts_from_ends |= signature.subsignatures.iter().any(|of| {
+            matches!(of, Subsignature::Content(content) if counts_from_end(target, content.offset))
+        });
         let has = |of: fn(&Subsignature) -> bool| signature.subsignatures.iter().any(of);
-        if description.icon_group_1.is_some() || description.icon_group_2.is_some() {
-            return Err(NotCompiled("logical signatures with icons"));
-        }
         if has(|of| matches!(of, Subsignature::FuzzyImage(_))) {
             return Err(NotCompiled("logical signatures with fuzzy image hashes"));
         }
@@ -135,7 +138,7 @@ impl Bodies {
             noticed,
             evaluated,
             subsignatures: &signature.subsignatures,
-            head_weight: None,
+            start_weight: None,
         };
         self.coded(name, signature.description.target, &conditions, &expression)
     }
@@ -152,7 +155,7 @@ impl Bodies {
             noticed: lowered.noticed.as_ref(),
             evaluated: &lowered.evaluated,
             subsignatures: &lowered.subsignatures,
-            head_weight: Some(trigger::RULE_HEAD_WEIGHT),
+            start_weight: Some(trigger::RULE_START_WEIGHT),
         };
         let mut coded = self.coded(name, Target::Generic, &conditions, &expression);
         let noticed = coded.noticed();
@@ -177,10 +180,11 @@ impl Bodies {
             codes.push(code);
             bodies.push(encoded);
         }
-        let logic = encode::logic(expression.evaluated);
-        let (code, places) = SignatureCode::logical(conditions.as_bytes(), &logic, &codes);
-        let announced = |one| announced(one, expression.head_weight);
+        let announced = |one| announced(one, expression.start_weight);
         let announced: Vec<_> = subsignatures.iter().map(announced).collect();
+        let logic = trigger::cheapest_first(expression.evaluated, subsignatures, &announced);
+        let logic = encode::logic(&logic);
+        let (code, places) = SignatureCode::logical(conditions.as_bytes(), &logic, &codes);
         let of = |logic| trigger::of(logic, subsignatures, &announced);
         let chosen = expression.noticed.and_then(of);
         let mut trigger = Vec::new();
@@ -189,7 +193,8 @@ impl Bodies {
         {
             let is_chosen = |bits: u64| bits.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
             if chosen.is_some_and(|chosen| is_chosen(chosen.subsignatures)) {
-                let all = notices.unwrap_or_default().into_iter().zip(bodies);
+                let notices = notices.map(|announced| announced.notices).unwrap_or_default();
+                let all = notices.into_iter().zip(bodies);
                 trigger.extend(all.map(|(notice, (parts, body))| {
                     Announcement::new(notice, &parts, place.saturating_add(body))
                 }));
@@ -242,6 +247,9 @@ impl Bodies {
             one.name.cmp(&other.name).then_with(|| key(one).cmp(&key(other)))
         });
         let (mut used, mut unannounced, mut errors) = (HashMap::new(), 0_u64, Vec::new());
+        if self.counts_from_ends {
+            errors.extend(builder.ask_for_sizes_of_forms().err());
+        }
         for Coded { name, target, code, trigger, rule } in self.coded {
             let (anchors, heads) = announcements(&trigger, &mut used);
             let is_unannounced = anchors.is_empty() && heads.is_empty();
@@ -260,17 +268,19 @@ impl Bodies {
     }
 }
 
+/// Whether ClamAV must know the size of a text's form for a signature: once there is one, it takes that
+/// for the file's size in all of them.
+fn counts_from_end(target: Target, offset: Offset) -> bool {
+    target == Target::Ascii && matches!(offset, Offset::At { place: Place::End(_), .. })
+}
+
 /// What announces a sub-signature of bytes; `None` where it is none or nothing announces one of its
 /// bodies.
-fn announced(subsignature: &Subsignature, head_weight: Option<u64>) -> Option<Announced> {
+fn announced(subsignature: &Subsignature, start_weight: Option<u64>) -> Option<Announced> {
     let Subsignature::Content(content) = subsignature else {
         return None;
     };
-    let notices = content.bodies.iter().map(|body| {
-        let notice = Notice::of(body, content.case, content.offset)?;
-        Some(notice.with_head_weight(head_weight))
-    });
-    notices.collect()
+    Announced::of(content, start_weight)
 }
 
 impl Announcement {
@@ -289,7 +299,7 @@ fn announcements(
     for Announcement { parts, notice } in trigger {
         let windows = match notice {
             Notice::Window(windows) => windows,
-            Notice::Head(of, _) => {
+            Notice::Head(of) => {
                 heads.extend_from_slice(of);
                 continue;
             }

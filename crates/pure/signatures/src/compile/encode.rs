@@ -181,7 +181,8 @@ const REGEX_FLAGS: [RegexFlag; 10] = [
 ];
 
 pub(super) fn byte_compare(compare: &ByteCompare) -> signed::SubsignatureCode {
-    let encoding = compare.encoding.map(|encoding| match encoding {
+    // clamscan 1.4.6 finds no comparison true that lacks one of the two.
+    let encoding = compare.order.and(compare.encoding).map(|encoding| match encoding {
         Encoding::Hexadecimal => signed::Encoding::Hexadecimal,
         Encoding::Decimal => signed::Encoding::Decimal,
         Encoding::Automatic => signed::Encoding::Automatic,
@@ -218,6 +219,13 @@ pub(super) fn conditions(description: &Description) -> ConditionsCode {
     }
     if let Some(kind) = description.handler_type {
         code.push_handler(kind.name());
+    }
+    let groups = [&description.icon_group_1, &description.icon_group_2];
+    if groups.iter().any(|group| group.is_some()) {
+        // `*` is any group, as is none.
+        let named = |group: &Option<Box<[u8]>>| group.clone().filter(|name| **name != *b"*");
+        let [first, second] = groups.map(|group| named(group).unwrap_or_default());
+        code.push_icon([&first, &second]);
     }
     code
 }

@@ -3,6 +3,7 @@
 mod bodies;
 mod encode;
 mod rarity;
+mod records;
 mod rules;
 mod trigger;
 mod window;
@@ -179,6 +180,16 @@ impl Compiler {
                     Err(error) => Err(error),
                 }
             }
+            Ok(Signature::ContainerMetadata(metadata)) => {
+                let name = reported(source.maker, metadata.name.as_str());
+                records::add_member(&mut self.builder, &name, &metadata)
+            }
+            Ok(Signature::FileType(rule)) => records::add_magic(&mut self.builder, &rule),
+            Ok(Signature::Certificate(one)) => records::add_certificate(&mut self.builder, &one),
+            Ok(Signature::Icon(icon)) => records::add_icon(&mut self.builder, &icon),
+            Ok(Signature::Password(password)) => {
+                records::add_password(&mut self.builder, &password)
+            }
             Ok(Signature::Ignore(ignore)) => {
                 self.ignored.entry(ignore.name.clone()).or_default().push(ignore);
                 return;
@@ -277,6 +288,8 @@ fn reported_name(signature: &Signature) -> Option<&str> {
         Signature::Hash(hash) => Some(hash.name.as_str()),
         Signature::Body(body) => Some(body.name.as_str()),
         Signature::Logical(logical) => Some(logical.name.as_str()),
+        Signature::ContainerMetadata(metadata) => Some(metadata.name.as_str()),
+        Signature::Password(password) => Some(password.name.as_str()),
         _ => None,
     }
 }
@@ -347,6 +360,8 @@ mod tests {
             ("a.ndb", "A:0:*:4142434445\n".to_owned()),
             ("a.idb", "A:G1:G2:201e800011e800011e800010e800010e800010e80001ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff0102ff010221222464\n".to_owned()),
             ("a.ldb", "A;Engine:51-255,Target:1,IconGroup1:G;0;41424344\n".to_owned()),
+            ("a.ldb", "B;Engine:81-255,Target:0;0;fuzzy_img#af2ad01ed42993c7\n".to_owned()),
+            ("a.wdb", "X:a.com:b.com\n".to_owned()),
             ("a.cbc", "x".to_owned()),
         ];
         let sources: Vec<_> =
@@ -356,8 +371,14 @@ mod tests {
         let bad: Vec<_> = report.bad.iter().map(|bad| (&*bad.file, bad.line)).collect();
         assert_eq!(bad, [("a.hdb", 2), ("a.cbc", 0)]);
         assert_eq!((report.passed_over, report.for_other_engines), (1, 1));
-        let left = [("icons", 1), ("logical signatures with icons", 1)];
+        let left = [("logical signatures with fuzzy image hashes", 1), ("phishing signatures", 1)];
         assert_eq!(report.not_compiled, left.into());
-        assert_eq!(report.taken, [("hash signatures", 1), ("body signatures", 1)].into());
+        let taken = [
+            ("hash signatures", 1),
+            ("body signatures", 1),
+            ("icons", 1),
+            ("logical signatures", 1),
+        ];
+        assert_eq!(report.taken, taken.into());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::window::{RARE, Window, heads, windows};
 use crate::body::Body;
-use crate::logical::{Case, Comparison, Logic, Operator, Relation, Subsignature};
+use crate::logical::{Case, Comparison, Content, Logic, Operator, Relation, Subsignature};
 use crate::offset::{Offset, Place};
 
 /// What announces a body: it is in no file where none of this is.
@@ -10,18 +10,49 @@ use crate::offset::{Offset, Place};
 pub(super) enum Notice {
     /// One of these windows, whichever is chosen. There is one at least.
     Window(Vec<Window>),
-    /// The file begins by one of these, which weighs so much.
-    Head(Vec<[u8; 2]>, u64),
+    /// The file begins by one of these.
+    Head(Vec<[u8; 2]>),
 }
 
-/// Of each body of a sub-signature, one of which must be found.
-pub(super) type Announced = Vec<Notice>;
+/// What announces the bodies of a sub-signature, one of which must be found.
+#[derive(Clone, Debug)]
+pub(super) struct Announced {
+    pub(super) notices: Vec<Notice>,
+    /// How often one is expected in 2^40 bytes of clean files.
+    weight: u64,
+}
 
-/// What a head weighs: as much as four bytes that come once in a megabyte.
-const HEAD_WEIGHT: u64 = 1 << 20;
+/// What the start of a file weighs: as much as four bytes that come once in a megabyte.
+const START_WEIGHT: u64 = 1 << 20;
+/// What it weighs where many clean files begin so, however rare that is elsewhere: as much as four bytes
+/// that come once in 32 KB.
+const COMMON_START_WEIGHT: u64 = 1 << 25;
 /// What it weighs for a rule: as much as four bytes that come once in a kilobyte. Whatever is searched for
 /// costs less than running the rule on each file that begins so.
-pub(super) const RULE_HEAD_WEIGHT: u64 = 1 << 30;
+pub(super) const RULE_START_WEIGHT: u64 = 1 << 30;
+/// By what programs, archives, documents, scripts and pages begin.
+const COMMON_STARTS: &[&[u8; 2]] = &[
+    b"MZ",
+    b"\x7fE",
+    b"PK",
+    b"\x1f\x8b",
+    b"\xd0\xcf",
+    b"%P",
+    b"{\\",
+    b"#!",
+    b"<?",
+    b"<!",
+    b"<h",
+    b"<H",
+    b"GI",
+    b"\x89P",
+    b"\xff\xd8",
+    b"FW",
+    b"CW",
+    b"BM",
+    b"ID",
+    b"RI",
+];
 
 impl Notice {
     /// The cheapest notice of a body. Only where it has no rare window is the start of the file looked
@@ -32,25 +63,44 @@ impl Notice {
         let at_start = Offset::At { place: Place::Start(0), max_shift: 0 };
         let heads = if is_rare || offset != at_start { Vec::new() } else { heads(body, case) };
         match (windows.is_empty(), heads.is_empty()) {
-            (_, false) => Some(Self::Head(heads, HEAD_WEIGHT)),
+            (_, false) => Some(Self::Head(heads)),
             (false, true) => Some(Self::Window(windows)),
             (true, true) => None,
-        }
-    }
-
-    pub(super) fn with_head_weight(self, weight: Option<u64>) -> Self {
-        match (self, weight) {
-            (Self::Head(heads, _), Some(weight)) => Self::Head(heads, weight),
-            (other, _) => other,
         }
     }
 
     fn weight(&self) -> u64 {
         match self {
             Self::Window(windows) => windows.first().map_or(u64::MAX, |best| best.weight),
-            Self::Head(_, weight) => *weight,
+            Self::Head(_) => START_WEIGHT,
         }
     }
+}
+
+impl Announced {
+    /// `None` where one of the bodies cannot be noticed. The start of a file weighs `start_weight` where
+    /// it is all that announces one, if not what is usual.
+    pub(super) fn of(content: &Content, start_weight: Option<u64>) -> Option<Self> {
+        let Content { bodies, case, offset } = content;
+        let notices: Option<Vec<_>> =
+            bodies.iter().map(|body| Notice::of(body, *case, *offset)).collect();
+        let notices = notices?;
+        let weight = notices.iter().map(Notice::weight).fold(0, u64::saturating_add);
+        let is_start = |notice: &Notice| matches!(notice, Notice::Head(_));
+        let least = match start_weight {
+            Some(least) if notices.iter().any(is_start) => least,
+            None if begins_commonly(content) => COMMON_START_WEIGHT,
+            _ => 0,
+        };
+        Some(Self { notices, weight: weight.max(least) })
+    }
+}
+
+/// Whether one of the bodies stands at the start of a file, and many clean files begin so.
+fn begins_commonly(Content { bodies, case, offset }: &Content) -> bool {
+    let is_at_start = matches!(offset, Offset::At { place: Place::Start(0), .. });
+    let mut starts = bodies.iter().filter(|_| is_at_start).flat_map(|body| heads(body, *case));
+    starts.any(|start| COMMON_STARTS.contains(&&start))
 }
 
 /// Sub-signatures of which at least one is found in each file where an expression holds.
@@ -102,6 +152,64 @@ pub(super) fn of(
     }
 }
 
+/// The same expression, of both that must hold the cheaper first: what does not hold there ends the
+/// evaluation.
+pub(super) fn cheapest_first(
+    logic: &Logic,
+    subsignatures: &[Subsignature],
+    announced: &[Option<Announced>],
+) -> Logic {
+    match logic {
+        Logic::Subsignature { .. } => logic.clone(),
+        Logic::Pair { operator, left, right, test } => {
+            let cost = |side| cost(side, subsignatures, announced);
+            let sides = match operator {
+                Operator::And if cost(right) < cost(left) => [right, left],
+                _ => [left, right],
+            };
+            let [left, right] =
+                sides.map(|side| Box::new(cheapest_first(side, subsignatures, announced)));
+            Logic::Pair { operator: *operator, left, right, test: *test }
+        }
+    }
+}
+
+/// What it takes to say that an expression does not hold, and how seldom that has to go on.
+fn cost(
+    logic: &Logic,
+    subsignatures: &[Subsignature],
+    announced: &[Option<Announced>],
+) -> (Effort, u64) {
+    let weight = of(logic, subsignatures, announced).map_or(u64::MAX, |trigger| trigger.weight);
+    (effort(logic, subsignatures), weight)
+}
+
+fn effort(logic: &Logic, subsignatures: &[Subsignature]) -> Effort {
+    match logic {
+        Logic::Pair { operator: Operator::And, left, right, test: None } => {
+            effort(left, subsignatures).min(effort(right, subsignatures))
+        }
+        Logic::Pair { left, right, .. } => {
+            effort(left, subsignatures).max(effort(right, subsignatures))
+        }
+        Logic::Subsignature { index, .. } => match subsignatures.get(usize::from(*index)) {
+            Some(Subsignature::Content(content)) if content.offset != Offset::Any => Effort::Look,
+            Some(Subsignature::Content(_)) => Effort::Search,
+            _ => Effort::Derive,
+        },
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effort {
+    /// One place is looked at.
+    Look,
+    /// The file is searched.
+    Search,
+    /// Other sub-signatures come first, and then an expression.
+    Derive,
+}
+
 /// The expressions that an alternative is one of. Whether each is a sub-signature alone.
 fn leaves<'l>(logic: &'l Logic, all: &mut Vec<&'l Logic>) -> bool {
     match logic {
@@ -150,8 +258,7 @@ fn of_subsignature(
 ) -> Option<Trigger> {
     match subsignatures.get(usize::from(index))? {
         Subsignature::Content(_) => {
-            let bodies = announced.get(usize::from(index))?.as_ref()?;
-            let weight = bodies.iter().map(Notice::weight).fold(0, u64::saturating_add);
+            let weight = announced.get(usize::from(index))?.as_ref()?.weight;
             Some(Trigger { subsignatures: 1_u64.checked_shl(index.into())?, weight })
         }
         Subsignature::Regex(regex) => of(&regex.trigger, subsignatures, announced),
@@ -196,10 +303,7 @@ mod tests {
             panic!("{logic}");
         };
         let announced = read.subsignatures.iter().map(|of| match of {
-            Subsignature::Content(content) => {
-                let notices = content.bodies.iter();
-                notices.map(|body| Notice::of(body, content.case, content.offset)).collect()
-            }
+            Subsignature::Content(content) => Announced::of(content, None),
             _ => None,
         });
         let announced: Vec<_> = announced.collect();

@@ -14,7 +14,7 @@ pub struct ByteCompare {
     pub offset: i64,
     /// How it is written. ClamAV takes a comparison without and never finds it true.
     pub encoding: Option<Encoding>,
-    /// The order of its bytes; `None` is the option left out, which is big-endian.
+    /// The order of its bytes. ClamAV takes a comparison without and never finds it true.
     pub order: Option<ByteOrder>,
     /// Whether all its bytes must be digits, `e`.
     pub exact: bool,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{damaged, member, named, number, until_zero};
 use crate::budget::{Budget, to_u64};
 use crate::container::{End, Format, Next};
-use crate::member::Member;
+use crate::member::{Member, Role};
 use crate::output::{Output, Stop};
 use crate::reason::NotScanned;
 
@@ -87,6 +87,10 @@ impl<'a> Tar<'a> {
         }
         let extra = std::mem::take(&mut self.next);
         let name = extra.name.map_or_else(|| Cow::Owned(own_name(header)), Cow::Owned);
+        // What describes no member of its own counts with them.
+        if matches!(kind, b'1'..=b'6' | b'A' | b'E' | b'I' | b'N' | b'V' | b'g' | b'K') {
+            found.role = Role::NoFile;
+        }
         Some(Next::Member(named(name, found)))
     }
 

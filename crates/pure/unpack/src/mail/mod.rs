@@ -116,7 +116,11 @@ impl<'a> Mail<'a> {
             if part.is_partial {
                 member.not_scanned.push(NotScanned::Split { what: "message/partial" });
             }
-            self.pending.push_back(member);
+            // Without a header the body is the mail itself, and would be a mail again, and again.
+            let is_mail = (part.start, part.end) == (0, self.bytes.len());
+            if !is_mail || !member.not_scanned.is_empty() {
+                self.pending.push_back(member);
+            }
             self.texts.push((Text { content, offset: part.start, reading }, 0));
         }
         if all & PRINTABLE != 0 {

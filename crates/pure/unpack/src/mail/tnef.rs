@@ -114,8 +114,8 @@ impl<'a> Tnef<'a> {
         let Attribute { id, data, offset } = *attribute;
         match id {
             ATTACH_REND_DATA => self.end_attachment(budget),
-            ATTACH_TITLE => self.short_name = until_zero(data).to_vec(),
-            ATTACH_DATA => self.data.push(Data { bytes: data, offset }),
+            ATTACH_TITLE => self.short_name = text(STRING8, data),
+            ATTACH_DATA => self.attach(Data { bytes: data, offset }),
             BODY => self.give(b"", Data { bytes: data, offset }, budget),
             ATTACHMENT | MESSAGE_PROPERTIES => {
                 if let Err(reason) = self.properties(data, offset, budget) {
@@ -210,10 +210,10 @@ impl<'a> Tnef<'a> {
                 let skip = if kind == OBJECT { 16 } else { 0 };
                 let bytes = value.bytes.get(skip..).unwrap_or_default();
                 let offset = value.offset.saturating_add(skip);
-                self.data.push(Data { bytes, offset });
+                self.attach(Data { bytes, offset });
             }
             PR_BODY | PR_BODY_HTML => self.give(b"", value, budget),
-            PR_RTF_COMPRESSED => {
+            PR_RTF_COMPRESSED if self.has_room(value.offset) => {
                 let mut out = Output::new(budget);
                 let result = lzfu::decode(value.bytes, &mut out);
                 let end = value.offset.saturating_add(value.bytes.len());
@@ -230,6 +230,25 @@ impl<'a> Tnef<'a> {
         }
     }
 
+    /// Keeps what the attachment holds until its name is known.
+    fn attach(&mut self, data: Data<'a>) {
+        if self.has_room(data.offset) {
+            self.data.push(data);
+        }
+    }
+
+    /// Whether one more may wait to be given.
+    fn has_room(&mut self, offset: usize) -> bool {
+        let waiting = self.data.len().saturating_add(self.pending.len());
+        if waiting >= MAX_WAITING {
+            let is_told = |told: &NotScanned| matches!(told, NotScanned::Damaged { what, .. } if *what == TOO_MANY);
+            if !self.not_scanned.iter().any(is_told) {
+                self.fault(NotScanned::Damaged { what: TOO_MANY, offset: to_u64(offset) });
+            }
+        }
+        waiting < MAX_WAITING
+    }
+
     fn end_attachment(&mut self, budget: &'a Budget<'a>) {
         let short = std::mem::take(&mut self.short_name);
         let long = std::mem::take(&mut self.long_name);
@@ -240,6 +259,9 @@ impl<'a> Tnef<'a> {
     }
 
     fn give(&mut self, name: &[u8], data: Data<'a>, budget: &'a Budget<'a>) {
+        if !self.has_room(data.offset) {
+            return;
+        }
         let (content, reason) = stored(data.bytes, budget);
         let size = Some(to_u64(data.bytes.len()));
         self.pending.push(Member {
@@ -341,5 +363,9 @@ const PR_DISPLAY_NAME: u16 = 0x3001;
 const PR_ATTACH_DATA: u16 = 0x3701;
 const PR_ATTACH_FILENAME: u16 = 0x3704;
 const PR_ATTACH_LONG_FILENAME: u16 = 0x3707;
+/// Values that wait to be given. A property may have as many as it has bytes, and each takes some
+/// hundred here, with a name up to [`MAX_NAME`].
+const MAX_WAITING: usize = 4096;
+const TOO_MANY: &str = "more values in one attribute than are kept";
 /// Bytes of a name.
 const MAX_NAME: usize = 4096;

@@ -88,7 +88,7 @@ pub(super) fn header(bytes: &[u8], budget: &Budget<'_>) -> Result<Header, Stop> 
     budget.work(bytes.len())?;
     let mut reader = Reader::new(bytes);
     match reader.u8("property")? {
-        ENCODED_HEADER => return Ok(Header::Packed(streams(&mut reader)?)),
+        ENCODED_HEADER => return Ok(Header::Packed(streams(&mut reader, budget)?)),
         HEADER => {}
         _ => return Err(Stop::Damaged("no header of 7z")),
     }
@@ -97,9 +97,9 @@ pub(super) fn header(bytes: &[u8], budget: &Budget<'_>) -> Result<Header, Stop> 
         match reader.u8("property")? {
             END => return Ok(Header::Plain(main, all)),
             ARCHIVE_PROPERTIES => skip_properties(&mut reader)?,
-            ADDITIONAL_STREAMS => drop(streams(&mut reader)?),
-            MAIN_STREAMS => main = streams(&mut reader)?,
-            FILES => all = files(&mut reader, bytes.len())?,
+            ADDITIONAL_STREAMS => drop(streams(&mut reader, budget)?),
+            MAIN_STREAMS => main = streams(&mut reader, budget)?,
+            FILES => all = files(&mut reader, bytes.len(), budget)?,
             _ => return Err(Stop::Damaged("a property that no header of 7z has")),
         }
     }
@@ -113,15 +113,17 @@ fn skip_properties(reader: &mut Reader<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn streams(reader: &mut Reader<'_>) -> Result<Streams, Stop> {
+fn streams(reader: &mut Reader<'_>, budget: &Budget<'_>) -> Result<Streams, Stop> {
     let mut streams = Streams::default();
     loop {
+        // Sections may be repeated, and some go through all folders.
+        pay(streams.folders.len(), budget)?;
         match reader.u8("property")? {
             END => break,
             PACK_INFO => pack_info(reader, &mut streams)?,
             UNPACK_INFO => unpack_info(reader, &mut streams)?,
             SUB_STREAMS => {
-                sub_streams(reader, &mut streams.folders)?;
+                sub_streams(reader, &mut streams.folders, budget)?;
                 continue;
             }
             _ => return Err(Stop::Damaged("StreamsInfo")),
@@ -136,11 +138,12 @@ fn streams(reader: &mut Reader<'_>) -> Result<Streams, Stop> {
 
 fn pack_info(reader: &mut Reader<'_>, streams: &mut Streams) -> Result<(), Stop> {
     let mut offset = number(reader)?.saturating_add(to_u64(START));
-    let count = number(reader)?;
+    let count = few(number(reader)?, MAX_STREAMS)?;
     loop {
         match reader.u8("property")? {
             END => return Ok(()),
             SIZE => {
+                streams.packed.clear();
                 for _ in 0..count {
                     let size = number(reader)?;
                     streams.packed.push((offset, size));
@@ -157,8 +160,9 @@ fn unpack_info(reader: &mut Reader<'_>, streams: &mut Streams) -> Result<(), Sto
     if reader.u8("property")? != FOLDER {
         return Err(Stop::Damaged("UnPackInfo"));
     }
-    let count = number(reader)?;
+    let count = few(number(reader)?, MAX_FOLDERS)?;
     inside(reader)?;
+    streams.folders.clear();
     let mut first_packed = 0_usize;
     for _ in 0..count {
         let folder = folder(reader, first_packed)?;
@@ -170,6 +174,7 @@ fn unpack_info(reader: &mut Reader<'_>, streams: &mut Streams) -> Result<(), Sto
             END => return Ok(()),
             UNPACK_SIZE => {
                 for folder in &mut streams.folders {
+                    folder.unpacked.clear();
                     for _ in 0..folder.outputs() {
                         folder.unpacked.push(number(reader)?);
                     }
@@ -231,7 +236,11 @@ fn coder(reader: &mut Reader<'_>) -> Result<Coder, Stop> {
     Ok(Coder { id, inputs, outputs, properties })
 }
 
-fn sub_streams(reader: &mut Reader<'_>, folders: &mut [Folder]) -> Result<(), Stop> {
+fn sub_streams(
+    reader: &mut Reader<'_>,
+    folders: &mut [Folder],
+    budget: &Budget<'_>,
+) -> Result<(), Stop> {
     let mut property = reader.u8("property")?;
     let mut counts = vec![1_u64; folders.len()];
     if property == NUM_UNPACK_STREAM {
@@ -240,6 +249,7 @@ fn sub_streams(reader: &mut Reader<'_>, folders: &mut [Folder]) -> Result<(), St
         }
         property = reader.u8("property")?;
     }
+    few(counts.iter().fold(0, |sum: u64, &count| sum.saturating_add(count)), MAX_STREAMS)?;
     let has_sizes = property == SIZE;
     for (folder, &count) in folders.iter_mut().zip(&counts) {
         sizes(reader, folder, count, has_sizes)?;
@@ -250,7 +260,7 @@ fn sub_streams(reader: &mut Reader<'_>, folders: &mut [Folder]) -> Result<(), St
     loop {
         match property {
             END => return Ok(()),
-            DIGESTS => member_digests(reader, folders)?,
+            DIGESTS => member_digests(reader, folders, budget)?,
             _ => skip(reader)?,
         }
         property = reader.u8("property")?;
@@ -279,7 +289,12 @@ fn sizes(
     Ok(())
 }
 
-fn member_digests(reader: &mut Reader<'_>, folders: &mut [Folder]) -> Result<(), Stop> {
+fn member_digests(
+    reader: &mut Reader<'_>,
+    folders: &mut [Folder],
+    budget: &Budget<'_>,
+) -> Result<(), Stop> {
+    pay(folders.iter().map(|folder| folder.members.len()).sum(), budget)?;
     let is_unknown = |member: &&mut (u64, Option<u32>)| member.1.is_none();
     let unknown = folders.iter_mut().flat_map(|folder| &mut folder.members).filter(is_unknown);
     let unknown: Vec<_> = unknown.collect();
@@ -288,8 +303,8 @@ fn member_digests(reader: &mut Reader<'_>, folders: &mut [Folder]) -> Result<(),
     Ok(())
 }
 
-fn files(reader: &mut Reader<'_>, length: usize) -> Result<Vec<File>, Stop> {
-    let count = number(reader)?;
+fn files(reader: &mut Reader<'_>, length: usize, budget: &Budget<'_>) -> Result<Vec<File>, Stop> {
+    let count = few(number(reader)?, MAX_STREAMS)?;
     // Each has at least a bit somewhere, or it has neither name nor content.
     if count > to_u64(length).saturating_mul(8) {
         return Err(Stop::Damaged("number of files"));
@@ -300,6 +315,8 @@ fn files(reader: &mut Reader<'_>, length: usize) -> Result<Vec<File>, Stop> {
         if property == END {
             return Ok(files);
         }
+        // Each property goes through all files.
+        pay(files.len(), budget)?;
         let size = number(reader)?;
         let mut field = reader.sub("property", word(size))?;
         match property {
@@ -357,6 +374,19 @@ fn bits(reader: &mut Reader<'_>, count: u64) -> Result<Vec<bool>, Stop> {
     Ok(flags.take(word(count)).collect())
 }
 
+/// A number of things of which no more than `most` are kept.
+fn few(count: u64, most: u64) -> Result<u64, Stop> {
+    if count > most {
+        return Err(Stop::Damaged("more streams, folders or files than are kept"));
+    }
+    Ok(count)
+}
+
+/// Pays for going through so many entries.
+fn pay(entries: usize, budget: &Budget<'_>) -> Result<(), Stop> {
+    Ok(budget.work(entries.saturating_mul(BYTES_AN_ENTRY))?)
+}
+
 fn skip(reader: &mut Reader<'_>) -> Result<(), Stop> {
     let size = number(reader)?;
     reader.take("property", word(size))?;
@@ -403,6 +433,14 @@ pub(super) fn word(number: u64) -> usize {
 const SIGNATURE: &[u8] = b"7z\xbc\xaf\x27\x1c";
 /// Bytes of `SignatureHeader`; offsets count from its end.
 pub(super) const START: usize = 32;
+/// Packed streams, members and files that are kept: some 32 bytes of memory each, for a bit of a header
+/// that may be packed itself.
+const MAX_STREAMS: u64 = 1 << 20;
+/// Folders that are kept: some 300 bytes of memory each. An archive that is not solid has one for each
+/// file.
+const MAX_FOLDERS: u64 = 1 << 17;
+/// What an entry is worth in the budget's bytes.
+const BYTES_AN_ENTRY: usize = 16;
 /// 7-Zip's own limit.
 const MAX_CODERS: u64 = 32;
 

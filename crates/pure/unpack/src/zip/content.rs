@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::cipher::{Cipher, Plain};
 use super::headers::Header;
 use crate::budget::{Budget, to_u64};
 use crate::decode::{Decoded, bzip2, deflate, implode, lzma, zstd};
@@ -18,6 +19,8 @@ pub(super) struct Content<'a> {
     pub(super) has_end: bool,
     pub(super) not_scanned: Vec<NotScanned>,
     pub(super) oddities: Vec<Oddity>,
+    /// Whether a code of the cipher says that this is what was packed: WinZip leaves out the checksum.
+    pub(super) is_authentic: bool,
 }
 
 /// Reads the content that begins at `start`, as `header` describes it.
@@ -29,12 +32,13 @@ pub(super) fn read<'a>(
     start: usize,
     header: &Header<'_>,
     budget: &'a Budget<'a>,
+    passwords: &[&[u8]],
 ) -> Content<'a> {
     let all = bytes.get(start..).unwrap_or_default();
     let size = usize::try_from(header.packed).unwrap_or(usize::MAX);
     let declared = all.get(..size).unwrap_or(all);
     let mut content = match (header.encryption(), header.method) {
-        (Some(method), _) => refuse(declared, NotScanned::Encrypted { method }),
+        (Some(method), _) => encrypted(declared, header, method, start, budget, passwords),
         (None, STORED) => {
             let (bytes, reason) = stored(declared, budget);
             let not_scanned = reason.into_iter().collect();
@@ -47,6 +51,71 @@ pub(super) fn read<'a>(
         content.not_scanned.push(NotScanned::Damaged { what, offset });
     }
     content
+}
+
+/// What is behind one of the passwords, or behind none: some mark as encrypted what is not, since
+/// scanners leave it alone and other readers do not look at the mark.
+fn encrypted<'a>(
+    declared: &'a [u8],
+    header: &Header<'_>,
+    method: &'static str,
+    start: usize,
+    budget: &'a Budget<'a>,
+    passwords: &[&[u8]],
+) -> Content<'a> {
+    let inner = match (header.method, header.aes) {
+        (AES, Some(field)) => field.method,
+        (method, _) => method,
+    };
+    let ciphers = Cipher::of(header).into_iter();
+    let tries = ciphers.flat_map(|cipher| passwords.iter().map(move |one| (cipher, *one)));
+    for (cipher, password) in tries.take(MAX_TRIES) {
+        if let Err(reason) = budget.work(cipher.cost()) {
+            return refuse(declared, reason);
+        }
+        let Some(Plain { bytes, is_certain }) = cipher.open(password, declared) else { continue };
+        if let Err(reason) = budget.work(bytes.len()) {
+            return refuse(declared, reason);
+        }
+        let content = behind(&bytes, inner, header, start, budget);
+        if is_certain || is_right(&content, header) {
+            let oddities = vec![Oddity::KnownPassword { method }];
+            let used = declared.len();
+            return Content { used, oddities, is_authentic: is_certain, ..content };
+        }
+    }
+    if header.method != AES && !header.has_descriptor() {
+        let content = behind(declared, inner, header, start, budget);
+        if is_right(&content, header) {
+            let oddities = vec![Oddity::NotEncrypted];
+            return Content { used: declared.len(), oddities, ..content };
+        }
+    }
+    refuse(declared, NotScanned::Encrypted { method })
+}
+
+/// Reads what a cipher gave.
+fn behind<'a>(
+    plain: &[u8],
+    method: u16,
+    header: &Header<'_>,
+    start: usize,
+    budget: &'a Budget<'a>,
+) -> Content<'a> {
+    if method != STORED {
+        return packed(plain, plain, method, header, to_u64(start), budget);
+    }
+    let (bytes, reason) = stored(plain, budget);
+    let not_scanned = reason.into_iter().collect();
+    Content { bytes: Cow::Owned(bytes.into_owned()), not_scanned, ..Content::default() }
+}
+
+/// Whether this is what was packed, as the checksum tells; where that comes later, as the stream does.
+fn is_right(content: &Content<'_>, header: &Header<'_>) -> bool {
+    if header.has_descriptor() && header.crc32 == 0 {
+        return content.not_scanned.is_empty() && content.has_end;
+    }
+    crc32fast::hash(&content.bytes) == header.crc32 && !content.bytes.is_empty()
 }
 
 fn packed<'a>(
@@ -135,3 +204,7 @@ fn unknown(method: u16) -> NotScanned {
 }
 
 const STORED: u16 = 0;
+/// WinZip's AES, which tells elsewhere how the member is packed.
+const AES: u16 = 99;
+/// Passwords that are tried on one member: a millisecond of ZipCrypto, a tenth of a second of AES.
+const MAX_TRIES: usize = 256;

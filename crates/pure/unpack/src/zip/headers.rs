@@ -18,6 +18,18 @@ pub(super) struct Header<'a> {
     pub(super) offset: u64,
     /// The disk that has the local header; 0 is this one.
     pub(super) disk: u32,
+    /// Of the last change, in the form of MS-DOS.
+    pub(super) time: u16,
+    pub(super) aes: Option<AesField>,
+}
+
+/// What WinZip adds to a member that it encrypts, field 0x9901.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AesField {
+    /// 1 to 3, for keys of 128, 192 and 256 bits.
+    pub(super) strength: u8,
+    /// How the member is packed.
+    pub(super) method: u16,
 }
 
 impl Header<'_> {
@@ -55,14 +67,15 @@ fn read_local<'a>(reader: &mut Reader<'a>, offset: u64) -> Result<Option<Header<
     }
     reader.u16_le("version needed")?;
     let (flags, method) = (reader.u16_le("flags")?, reader.u16_le("method")?);
-    reader.u32_le("time and date")?;
+    let (time, _) = (reader.u16_le("time")?, reader.u16_le("date")?);
     let crc32 = reader.u32_le("crc-32")?;
     let (packed, unpacked) = (reader.u32_le("compressed size")?, reader.u32_le("size")?);
     let (name, extra) = (reader.u16_le("name length")?, reader.u16_le("extra length")?);
     let name = reader.take("name", name.into())?;
     let extra = reader.take("extra field", extra.into())?;
     let (packed, unpacked) = (packed.into(), unpacked.into());
-    let mut header = Header { name, flags, method, crc32, packed, unpacked, offset: 0, disk: 0 };
+    let base = Header { name, flags, method, crc32, time, ..Header::default() };
+    let mut header = Header { packed, unpacked, ..base };
     widen(extra, &mut header);
     header.offset = offset;
     Ok(Some(header))
@@ -75,7 +88,7 @@ fn read_central<'a>(reader: &mut Reader<'a>) -> Result<Option<Header<'a>>, ReadE
     }
     reader.u32_le("versions")?;
     let (flags, method) = (reader.u16_le("flags")?, reader.u16_le("method")?);
-    reader.u32_le("time and date")?;
+    let (time, _) = (reader.u16_le("time")?, reader.u16_le("date")?);
     let crc32 = reader.u32_le("crc-32")?;
     let (packed, unpacked) = (reader.u32_le("compressed size")?, reader.u32_le("size")?);
     let (name, extra) = (reader.u16_le("name length")?, reader.u16_le("extra length")?);
@@ -87,27 +100,38 @@ fn read_central<'a>(reader: &mut Reader<'a>) -> Result<Option<Header<'a>>, ReadE
     let extra = reader.take("extra field", extra.into())?;
     reader.take("comment", comment.into())?;
     let (packed, unpacked) = (packed.into(), unpacked.into());
-    let mut header = Header { name, flags, method, crc32, packed, unpacked, offset, disk };
+    let base = Header { name, flags, method, crc32, time, ..Header::default() };
+    let mut header = Header { packed, unpacked, offset, disk, ..base };
     widen(extra, &mut header);
     Ok(Some(header))
 }
 
-/// Takes from the zip64 field (4.5.3) what did not fit into 32 bits.
+/// Takes from the zip64 field (4.5.3) what did not fit into 32 bits, and what WinZip's field says.
 fn widen(extra: &[u8], header: &mut Header<'_>) {
-    let mut fields = Reader::new(extra);
+    let (mut fields, mut is_wide) = (Reader::new(extra), false);
     while let (Ok(id), Ok(size)) = (fields.u16_le("id"), fields.u16_le("size")) {
         let Ok(mut field) = fields.sub("field", size.into()) else { return };
-        if id != ZIP64_FIELD {
+        if id == AES_FIELD {
+            header.aes = header.aes.or_else(|| aes_field(&mut field).ok());
             continue;
         }
+        if id != ZIP64_FIELD || is_wide {
+            continue;
+        }
+        is_wide = true;
         for value in [&mut header.unpacked, &mut header.packed, &mut header.offset] {
             if *value == u64::from(u32::MAX) {
-                let Ok(wide) = field.u64_le("value") else { return };
+                let Ok(wide) = field.u64_le("value") else { break };
                 *value = wide;
             }
         }
-        return;
     }
+}
+
+fn aes_field(field: &mut Reader<'_>) -> Result<AesField, ReadError> {
+    field.u16_le("version")?;
+    field.u16_le("vendor")?;
+    Ok(AesField { strength: field.u8("strength")?, method: field.u16_le("method")? })
 }
 
 /// The central directory, as far as it could be read.
@@ -263,3 +287,4 @@ const END: u32 = 0x0605_4b50;
 const WIDE_END: u32 = 0x0606_4b50;
 const LOCATOR: u32 = 0x0706_4b50;
 const ZIP64_FIELD: u16 = 1;
+const AES_FIELD: u16 = 0x9901;

@@ -4,6 +4,7 @@
 //! before each member. Programs differ in which they believe, so both are walked. A member on which
 //! they agree is given once; otherwise each reading is given.
 
+mod cipher;
 mod content;
 mod headers;
 
@@ -36,6 +37,8 @@ pub(crate) struct Zip<'a> {
     /// Bytes that decoders have read, those of overlapping members each time.
     read: u64,
     end: End,
+    /// Tried on what is encrypted.
+    passwords: &'a [&'a [u8]],
 }
 
 #[derive(Debug)]
@@ -49,7 +52,7 @@ struct Pending<'a> {
 }
 
 impl<'a> Zip<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], passwords: &'a [&'a [u8]]) -> Self {
         Self {
             bytes,
             directory: None,
@@ -59,6 +62,7 @@ impl<'a> Zip<'a> {
             ranges: BTreeMap::new(),
             read: 0,
             end: End::default(),
+            passwords,
         }
     }
 
@@ -176,12 +180,16 @@ impl<'a> Zip<'a> {
     fn give(&mut self, pending: Pending<'a>, budget: &'a Budget<'a>) -> Member<'a> {
         let Pending { mut header, reading, data, mut oddities, leads } = pending;
         if header.method == 0 && header.has_descriptor() && header.packed == 0 {
-            header.packed = stored_size(self.bytes.get(data..).unwrap_or_default());
+            let (size, searched) = stored_size(self.bytes.get(data..).unwrap_or_default());
+            if let Err(reason) = budget.work(searched) {
+                return Member { oddities, ..refused(header, reading, reason) };
+            }
+            header.packed = size;
         }
         if let Some(reason) = self.refuse_overlap(&header, data, &mut oddities) {
             return Member { oddities, ..refused(header, reading, reason) };
         }
-        let mut content = content::read(self.bytes, data, &header, budget);
+        let mut content = content::read(self.bytes, data, &header, budget, self.passwords);
         self.read = self.read.saturating_add(to_u64(content.used));
         let end = data.saturating_add(content.used);
         self.ranges.insert(data, end);
@@ -324,6 +332,10 @@ fn check(content: &mut Content<'_>, found: &Found) {
         });
     }
     let crc32 = crc32fast::hash(&content.bytes);
+    // Version 2 of WinZip's encryption leaves the checksum out.
+    if content.is_authentic && found.crc32 == 0 {
+        return;
+    }
     if crc32 != found.crc32 {
         let (declared, found) = (found.crc32.into(), crc32.into());
         content.not_scanned.push(NotScanned::Checksum { field: "crc-32", declared, found });
@@ -372,15 +384,23 @@ fn refused<'a>(header: Header<'a>, reading: Reading, reason: NotScanned) -> Memb
 }
 
 /// The size of a stored member that only its descriptor knows: where a descriptor says how far it is
-/// from the start. A reader of streams has no other way.
-fn stored_size(data: &[u8]) -> u64 {
+/// from the start. A reader of streams has no other way. Gives how far it looked, too.
+fn stored_size(data: &[u8]) -> (u64, usize) {
     let signature = DESCRIPTOR.to_le_bytes();
     let places = memchr::memmem::find_iter(data, &signature);
     let says = |place: usize| data.get(place.saturating_add(8)..)?.first_chunk::<4>();
-    let fits = |place: &usize| {
-        says(*place).is_some_and(|size| u64::from(u32::from_le_bytes(*size)) == to_u64(*place))
+    let fits = |place: usize| {
+        says(place).is_some_and(|size| u64::from(u32::from_le_bytes(*size)) == to_u64(place))
     };
-    places.take(MAX_DESCRIPTORS).find(fits).map_or(0, to_u64)
+    for (index, place) in places.enumerate() {
+        if fits(place) {
+            return (to_u64(place), place);
+        }
+        if index >= MAX_DESCRIPTORS {
+            return (0, place);
+        }
+    }
+    (0, data.len())
 }
 
 fn find(bytes: &[u8], signature: u32) -> Option<usize> {

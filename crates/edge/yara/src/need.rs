@@ -210,7 +210,7 @@ fn at(pattern: &Pattern<'_>, anchor: Option<&MatchAnchor<'_>>) -> Need {
         Some(MatchAnchor::At(at)) => integer(&at.expr).and_then(|at| u32::try_from(at).ok()),
         Some(MatchAnchor::In(_)) | None => None,
     };
-    let offset = place.map_or(Offset::Any, |place| start(place));
+    let offset = place.map_or(Offset::Any, start);
     pattern::need(pattern, offset)
 }
 

@@ -43,6 +43,7 @@ mod metadata;
 mod passwords;
 mod report;
 mod scan;
+mod seen;
 mod settings;
 mod signer;
 mod test_signature;

@@ -284,6 +284,12 @@ pub(crate) const TABLE: &[Package] = &[
         reason: "packs what the scanner must open (BinHex)",
     },
     Package {
+        name: "fp-utils",
+        proof: Proof::Program("chmcmd"),
+        needed: &[Need::Test],
+        reason: "packs what the scanner must open (help files)",
+    },
+    Package {
         name: "chromium",
         proof: Proof::Program("chromium"),
         needed: &[Need::Test],

@@ -14,15 +14,26 @@ pub(crate) struct Layer<'p> {
     /// Empty for the file itself.
     name: &'p [u8],
     around: Option<&'p Layer<'p>>,
-    /// The object around once more, as another type.
-    is_again: bool,
+    standing: Standing,
     digests: Digests,
+}
+
+/// How an object lies in what is around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// As something of its own.
+    Member,
+    /// It is the object around once more, as another type.
+    Again,
+    /// It is the end of the mail around it, from a header in it on: its parts are parts of that mail.
+    Rest,
 }
 
 impl<'p> Layer<'p> {
     /// The file itself.
     pub(crate) fn outermost(bytes: &'p [u8], kind: FileType) -> Self {
-        Self { bytes, kind, name: b"", around: None, is_again: false, digests: Digests::default() }
+        let (standing, digests) = (Standing::Member, Digests::default());
+        Self { bytes, kind, name: b"", around: None, standing, digests }
     }
 
     /// Something inside of this layer.
@@ -31,7 +42,15 @@ impl<'p> Layer<'p> {
         'p: 'q,
     {
         let (around, digests) = (Some(self), Digests::default());
-        Layer { bytes, kind, name, around, is_again: false, digests }
+        Layer { bytes, kind, name, around, standing: Standing::Member, digests }
+    }
+
+    /// The end of a mail, as a mail.
+    pub(crate) fn rest<'q>(&'q self, bytes: &'q [u8]) -> Layer<'q>
+    where
+        'p: 'q,
+    {
+        Layer { standing: Standing::Rest, ..self.inner(b"", bytes, self.kind) }
     }
 
     /// The same once more, as a type that a signature tells: it lies in what it was, under the same name.
@@ -40,18 +59,18 @@ impl<'p> Layer<'p> {
         'p: 'q,
     {
         let inner = self.inner(b"", self.bytes, kind);
-        Layer { is_again: true, ..inner }
+        Layer { standing: Standing::Again, ..inner }
     }
 
     /// Whether it is looked at once more.
     pub(crate) fn is_again(&self) -> bool {
-        self.is_again
+        self.standing == Standing::Again
     }
 
     /// The same, taken for another type.
     pub(crate) fn taken_for(&self, kind: FileType) -> Self {
-        let Self { bytes, name, around, is_again, .. } = *self;
-        Self { bytes, kind, name, around, is_again, digests: Digests::default() }
+        let Self { bytes, name, around, standing, .. } = *self;
+        Self { bytes, kind, name, around, standing, digests: Digests::default() }
     }
 
     /// The digest of its bytes.
@@ -71,14 +90,16 @@ impl<'p> Layer<'p> {
 
     /// The types of what lies around it, from the file inwards.
     pub(crate) fn types_around(&self) -> Vec<FileType> {
-        let mut types: Vec<FileType> = self.outwards().skip(1).map(|layer| layer.kind).collect();
+        let around = self.outwards().skip(1).filter(|layer| layer.standing != Standing::Rest);
+        let mut types: Vec<FileType> = around.map(|layer| layer.kind).collect();
         types.reverse();
         types
     }
 
     /// The names from the file inwards.
     pub(crate) fn path(&self) -> MemberPath {
-        let inside = self.outwards().filter(|layer| layer.around.is_some() && !layer.is_again);
+        let is_named = |layer: &&Layer<'_>| layer.standing == Standing::Member;
+        let inside = self.outwards().filter(|layer| layer.around.is_some()).filter(is_named);
         let name = |layer: &Layer<'_>| {
             layer.name.get(..MAX_MEMBER_NAME_BYTES).unwrap_or(layer.name).into()
         };

@@ -44,6 +44,7 @@ mod passwords;
 mod report;
 mod rules;
 mod scan;
+mod seen;
 mod settings;
 mod signer;
 mod test_signature;

@@ -114,7 +114,7 @@ impl Scan<'_, '_> {
             if !self.holds(around, &signature, facts) {
                 continue;
             }
-            if !around.is_allowed(database) {
+            if !self.is_allowed(around) {
                 self.tell(inner, Detection::Signature(name), None)?;
             }
         }

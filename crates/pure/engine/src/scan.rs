@@ -14,6 +14,7 @@ use crate::heuristic::Heuristic;
 use crate::layer::Layer;
 use crate::report::{Cost, Detection, Finding, MATCHING_STEPS, Omission, Reason, Report};
 use crate::rules::{NotRun, Ran};
+use crate::seen::{Seen, Told};
 use crate::settings::Matches;
 use crate::signer::Trust;
 use crate::views::is_page;
@@ -28,6 +29,9 @@ pub(crate) struct Scan<'s, 'd> {
     stop: &'s dyn Fn() -> bool,
     /// For matching, which the budget does not count.
     pub(crate) work: Work<'s>,
+    /// What was looked at before, where the same comes more than once.
+    pub(crate) seen: Seen,
+    pub(crate) told: Told,
     report: Report,
     /// Told at the end, since a signature says more.
     suspicions: Vec<Finding>,
@@ -44,7 +48,8 @@ impl<'s, 'd> Scan<'s, 'd> {
         work: Work<'s>,
         report: Report,
     ) -> Self {
-        Self { known, memory, budget, stop, work, report, suspicions: Vec::new() }
+        let (seen, told) = (Seen::default(), Told::default());
+        Self { known, memory, budget, stop, work, seen, told, report, suspicions: Vec::new() }
     }
 
     /// Looks at an object with all that is inside of it.
@@ -176,10 +181,17 @@ impl<'s, 'd> Scan<'s, 'd> {
         detection: Detection,
         offset: Option<u64>,
     ) -> Flow {
-        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
+        if self.is_allowed(layer) {
             return Flow::Continue(());
         }
         self.tell(layer, detection, offset)
+    }
+
+    /// Whether a signature says that something is good. Asked only where something would be told of it.
+    pub(crate) fn is_allowed(&mut self, layer: &Layer<'_>) -> bool {
+        let is_allowed = self.known.database.is_some_and(|database| layer.is_allowed(database));
+        self.told.withheld |= is_allowed;
+        is_allowed
     }
 
     /// Tells what was found, whether something is good was asked before.
@@ -189,6 +201,7 @@ impl<'s, 'd> Scan<'s, 'd> {
         detection: Detection,
         offset: Option<u64>,
     ) -> Flow {
+        self.told.something = true;
         self.report.find(Finding { detection, member: layer.path(), offset });
         match self.known.settings.matches {
             Matches::First => Flow::Break(()),
@@ -198,9 +211,10 @@ impl<'s, 'd> Scan<'s, 'd> {
 
     /// Keeps a suspicion for the end.
     pub(crate) fn suspect(&mut self, layer: &Layer<'_>, heuristic: Heuristic) {
-        if self.known.database.is_some_and(|database| layer.is_allowed(database)) {
+        if self.is_allowed(layer) {
             return;
         }
+        self.told.something = true;
         let detection = Detection::Heuristic(heuristic);
         let finding = Finding { detection, member: layer.path(), offset: None };
         if !self.suspicions.contains(&finding) && self.suspicions.len() < MAX_SUSPICIONS {
@@ -244,6 +258,7 @@ impl<'s, 'd> Scan<'s, 'd> {
     }
 
     pub(crate) fn omit(&mut self, layer: &Layer<'_>, file_type: FileType, reason: Reason) {
+        self.told.something = true;
         self.report.omit(Omission { member: layer.path(), file_type, reason });
     }
 

@@ -114,27 +114,113 @@ fn letters_of_a_program_in_a_program_are_none_without_its_header() {
     }
 }
 
+fn multipart(head: &str, boundary: &str, parts: &[&str]) -> String {
+    let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
+    format!(
+        "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n{head}\n\n\
+         {parts}--{boundary}--\n"
+    )
+}
+
+fn attached(name: &str) -> String {
+    format!(
+        "Content-Type: application/octet-stream; name={name}\nMIME-Version: 1.0\n\
+         Content-Transfer-Encoding: base64\n\nYWJj"
+    )
+}
+
+const PAGE: &str = "Content-Type: text/html\nMIME-Version: 1.0\n\n<html><p>no bomb</p></html>";
+
+fn forwarded(mail: &str) -> String {
+    format!("Content-Type: message/rfc822\nMIME-Version: 1.0\n\n{mail}")
+}
+
 /// A body without a header is the mail that it was taken from.
 #[test]
 fn a_forwarded_mail_is_looked_at_whole() {
-    let part = |head: &str, boundary: &str, parts: &[&str]| {
-        let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
-        format!(
-            "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n{head}\n\n\
-             {parts}--{boundary}--\n"
-        )
-    };
-    let page = "Content-Type: text/html\nMIME-Version: 1.0\n\n<html><p>no bomb</p></html>";
-    let file = "Content-Type: application/octet-stream\nMIME-Version: 1.0\n\
-        Content-Transfer-Encoding: base64\n\nYWJj";
-    let inner = part("From: b@example.org", "=====1", &[page, file]);
-    let inner = format!("Content-Type: message/rfc822\nMIME-Version: 1.0\n\n{inner}");
-    let mail = part("From: a@example.org\nSubject: one", "=====0", &[page, &inner]);
+    let inner = multipart("From: b@example.org", "=====1", &[PAGE, &attached("abc.bin")]);
+    let mail =
+        multipart("From: a@example.org\nSubject: one", "=====0", &[PAGE, &forwarded(&inner)]);
     let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
     let (report, names) = scan(&sets, all(), mail.as_bytes());
     assert!(names.contains(&"Abc".to_owned()), "{report:?}");
     assert!(report.is_complete(), "{:?}", report.not_scanned);
-    assert!(report.objects < 500, "{}", report.objects);
+    // The mail, the page, what is attached.
+    assert_eq!(report.objects, 3);
+}
+
+/// What a server sends back has no part for the mail that it quotes.
+#[test]
+fn a_mail_quoted_in_another_is_read() {
+    let inner = format!("MIME-Version: 1.0\n{}", attached("abc.bin"));
+    let mail = format!(
+        "From: a@example.org\nMIME-Version: 1.0\nContent-Type: text/plain\n\n\
+         It came back.\n\n{inner}\n"
+    );
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
+    let (report, names) = scan(&sets, all(), mail.as_bytes());
+    let is_its_own = |one: &Finding| one.member.0 == [b"abc.bin"[..].into()];
+    assert!(report.findings.iter().any(is_its_own), "{names:?} {:?}", report.findings);
+}
+
+/// A look is spared only where it would tell nothing new.
+#[test]
+fn equal_parts_are_told_by_each_of_their_names() {
+    let mail = multipart(
+        "From: a@example.org",
+        "=",
+        &["a", "b", "c"].map(attached).each_ref().map(String::as_str),
+    );
+    let (report, names) =
+        scan(&[("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))], all(), mail.as_bytes());
+    let members: Vec<&[u8]> = report.findings.iter().map(|one| &*one.member.0[0]).collect();
+    assert_eq!((names, members), (vec!["Abc".to_owned(); 3], vec![&b"a"[..], b"b", b"c"]));
+    let (report, _) = scan(&[], all(), mail.as_bytes());
+    assert_eq!(report.objects, 2);
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |three: &[u8]| {
+        let bits = three.iter().fold(0, |bits: u32, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        let digit = |place: usize| char::from(DIGITS[(bits >> (18 - 6 * place)) as usize & 63]);
+        (0..=three.len()).map(digit).collect::<String>()
+    };
+    bytes.chunks(3).map(digits).collect()
+}
+
+/// The same bytes lie in the mail, and in a mail that is encoded in it.
+#[test]
+fn equal_parts_are_looked_at_where_other_things_lie_around_them() {
+    let inner = multipart("From: b@example.org", "=1", &[&attached("abc.bin")]);
+    let encoded = |mail: &str| {
+        format!(
+            "Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n{}",
+            base64(mail.as_bytes())
+        )
+    };
+    let twice = multipart("From: a@example.org", "=0", &[&attached("abc.bin"), &encoded(&inner)]);
+    let conditions = "Engine:51-255,Target:0,Container:CL_TYPE_MHTML";
+    let sets = [(
+        "a.ldb",
+        format!("Deep;{conditions},Intermediates:CL_TYPE_MHTML>CL_TYPE_MHTML;0;616263\n"),
+    )];
+    let deep = |sets: &[(&str, String)]| scan(sets, all(), twice.as_bytes()).1;
+    assert_eq!(deep(&sets), ["Deep"]);
+    // What is good in one place is none in another: the inner mail is.
+    let hex = |bytes: &[u8]| {
+        let digest = digest(bytes, Algorithm::Md5);
+        digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let good = format!("{}:{}:Good\n", hex(inner.as_bytes()), inner.len());
+    for mail in [
+        multipart("From: a@example.org", "=0", &[&encoded(&inner), &encoded(&format!("{inner} "))]),
+        multipart("From: a@example.org", "=0", &[&encoded(&format!("{inner} ")), &encoded(&inner)]),
+    ] {
+        let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n")), ("a.fp", good.clone())];
+        assert_eq!(scan(&sets, all(), mail.as_bytes()).1, ["Abc"], "{mail}");
+    }
 }
 
 #[test]

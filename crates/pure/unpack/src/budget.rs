@@ -27,6 +27,14 @@ pub struct Budget<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth(u32);
 
+impl Depth {
+    /// Layers, of which the scanned file itself is the first.
+    #[must_use]
+    pub fn layers(self) -> u32 {
+        self.0
+    }
+}
+
 impl<'s> Budget<'s> {
     /// The whole of `limits`, for a file of `file_size` bytes. `stop` is asked every
     /// [`Budget::STEPS_A_QUESTION`] steps; once it says `true` the scan ends: for deadlines and for

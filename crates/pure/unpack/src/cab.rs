@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use lzxd::{Lzxd, WindowSize};
 use watchglass_bytes::{ReadError, Reader};
 
 use crate::archives::{damaged, until_zero};
 use crate::budget::{Budget, to_u64};
 use crate::container::{End, Format, Next};
 use crate::decode::deflate;
+use crate::decode::lzx::{FRAME, Input, Lzx};
 use crate::member::{Declared, Member, Place};
 use crate::output::{Output, Stop, stored};
 use crate::reason::NotScanned;
@@ -312,24 +312,28 @@ fn mszip(blocks: &mut Blocks<'_>, out: &mut Output<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// One stream, which the blocks are pieces of.
 fn lzx(method: u16, blocks: &mut Blocks<'_>, out: &mut Output<'_>) -> Result<(), Stop> {
-    let window = match method >> 8 & 0x1f {
-        15 => WindowSize::KB32,
-        16 => WindowSize::KB64,
-        17 => WindowSize::KB128,
-        18 => WindowSize::KB256,
-        19 => WindowSize::KB512,
-        20 => WindowSize::MB1,
-        21 => WindowSize::MB2,
-        _ => return Err(Stop::Damaged("LZX window")),
+    let mut state = Lzx::new((method >> 8 & 0x1f).into()).ok_or(Stop::Damaged("LZX window"))?;
+    let (mut packed, mut size) = (Vec::new(), 0_usize);
+    let read = loop {
+        match blocks.next() {
+            Ok(Some((data, made))) => {
+                out.read(data.len())?;
+                packed.extend_from_slice(data);
+                size = size.saturating_add(made);
+            }
+            Ok(None) => break Ok(()),
+            Err(stop) => break Err(stop),
+        }
     };
-    let mut state = Lzxd::new(window);
-    while let Some((data, size)) = blocks.next()? {
-        out.read(data.len())?;
-        let made = state.decompress_next(data, size).map_err(|_| Stop::Damaged("LZX block"))?;
-        out.extend(made)?;
+    let input = Input::new(&packed);
+    let mut result = Ok(());
+    while out.len() < size && result.is_ok() {
+        result = state.frame(&input, FRAME.min(size.saturating_sub(out.len())), out);
     }
-    Ok(())
+    state.calls().undo(out.bytes_mut());
+    result.and(read)
 }
 
 const PREVIOUS_CABINET: u16 = 1;

@@ -1,16 +1,18 @@
 //! Compiled help of Microsoft (`.chm`): files in a directory of chunks, most of them in one LZX
 //! stream. By the description of Matthew T. Russotto.
 //!
-//! An own walker over lzxd: libchm (0.3) allocates the lengths that the directory declares.
+//! An own walker: libchm (0.3) allocates the lengths that the directory declares. Readers go to a page
+//! by the reset table, so damage to one part of the stream hides nothing of the others.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use lzxd::{Lzxd, WindowSize};
 use watchglass_bytes::{ReadError, Reader};
 
 use crate::archives::damaged;
 use crate::budget::{Budget, to_u64};
 use crate::container::{End, Format, Next};
+use crate::decode::lzx::{FRAME, Input, Lzx};
 use crate::member::{Declared, Member, Place};
 use crate::output::{Output, Stop, stored};
 use crate::reason::NotScanned;
@@ -22,11 +24,21 @@ pub(crate) struct Chm<'a> {
     /// None before the first member was asked for.
     files: Option<std::vec::IntoIter<File<'a>>>,
     content_at: u64,
-    /// The LZX stream, once a file of it was asked for, and why there is no more of it.
-    stream: Option<(Vec<u8>, Option<NotScanned>)>,
+    /// The LZX stream, once a file of it was asked for.
+    stream: Option<Stream>,
     /// Where the stream stands, and what is needed to unpack it.
     parts: Parts,
     end: End,
+}
+
+/// What the LZX stream holds.
+#[derive(Debug, Default)]
+struct Stream {
+    content: Vec<u8>,
+    /// Parts that could not be read; zeros stand for them.
+    damaged: Vec<(Range<usize>, NotScanned)>,
+    /// Why there is no more of it.
+    reason: Option<NotScanned>,
 }
 
 /// An entry of the directory.
@@ -44,6 +56,7 @@ struct File<'a> {
 struct Parts {
     control: Option<(u64, u64)>,
     reset_table: Option<(u64, u64)>,
+    span: Option<(u64, u64)>,
     content: Option<(u64, u64)>,
 }
 
@@ -148,21 +161,23 @@ impl<'a> Chm<'a> {
             }
             return member;
         }
-        let (stream, reason) = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.unpack(budget),
-        };
-        let rest = stream.get(word(file.offset)..).unwrap_or_default();
+        let stream = self.stream.take().unwrap_or_else(|| self.unpack(budget));
+        let start = word(file.offset);
+        let rest = stream.content.get(start..).unwrap_or_default();
         let content = rest.get(..word(file.size)).unwrap_or(rest);
         let (kept, limit) = stored(content, budget);
         member.content = Cow::Owned(kept.into_owned());
         member.not_scanned.extend(limit);
+        let end = start.saturating_add(content.len());
+        let is_in = |part: &&(Range<usize>, NotScanned)| part.0.start < end && start < part.0.end;
+        let damage = stream.damaged.iter().find(is_in).map(|(_, reason)| reason.clone());
+        member.not_scanned.extend(damage);
         if to_u64(content.len()) < file.size {
             let (what, offset) = ("the stream ends inside of the file", to_u64(self.bytes.len()));
             let damage = NotScanned::Damaged { what, offset };
-            member.not_scanned.push(reason.clone().unwrap_or(damage));
+            member.not_scanned.push(stream.reason.clone().unwrap_or(damage));
         }
-        self.stream = Some((stream, reason));
+        self.stream = Some(stream);
         member
     }
 
@@ -173,51 +188,85 @@ impl<'a> Chm<'a> {
         rest.get(..word(size)).unwrap_or(rest)
     }
 
-    fn unpack(&self, budget: &Budget<'_>) -> (Vec<u8>, Option<NotScanned>) {
+    fn unpack(&self, budget: &Budget<'_>) -> Stream {
         let mut out = Output::unpaid(budget);
-        let result = self.lzx(&mut out);
-        let offset = self.parts.content.map_or(0, |(offset, _)| offset);
+        let mut stream = Stream::default();
+        let (offset, _) = self.parts.content.unwrap_or_default();
         let at = self.content_at.saturating_add(offset);
-        (out.finish(), result.err().map(|stop| stop.at(at)))
+        let result = self.lzx(&mut out, &mut stream, at);
+        stream.reason = result.err().map(|stop| stop.at(at));
+        stream.content = out.finish();
+        stream
     }
 
-    fn lzx(&self, out: &mut Output<'_>) -> Result<(), Stop> {
-        let part = |part: Option<(u64, u64)>| {
-            part.map(|part| self.section0(part)).ok_or(Stop::Damaged("no LZX stream"))
-        };
-        let (window, interval) = control(part(self.parts.control)?)?;
-        let content = part(self.parts.content)?;
-        let mut table = Reader::new(part(self.parts.reset_table)?);
-        table.u32_le("version")?;
-        let count = table.u32_le("number of entries")?;
-        table.u32_le("size of an entry")?;
-        let header = word(table.u32_le("header length")?.into());
-        let mut left = table.u64_le("uncompressed length")?;
-        table.take("compressed length, block length", 16)?;
-        table.take("header", header.saturating_sub(0x28))?;
-        let mut start = word(table.u64_le("offset")?);
-        let mut state = Lzxd::new(window);
-        for index in 0..count {
-            let end = if index.saturating_add(1) == count {
-                content.len()
-            } else {
-                word(table.u64_le("offset")?)
-            };
-            if index > 0 && index.checked_rem(interval) == Some(0) {
-                state = Lzxd::new(window);
+    fn lzx(&self, out: &mut Output<'_>, stream: &mut Stream, at: u64) -> Result<(), Stop> {
+        let part = |part: Option<(u64, u64)>| part.map(|part| self.section0(part));
+        let missing = Stop::Damaged("no LZX stream");
+        let (window_bits, interval) = control(part(self.parts.control).ok_or(missing.clone())?)?;
+        let content = part(self.parts.content).ok_or(missing.clone())?;
+        let table = part(self.parts.reset_table).and_then(Table::read);
+        let size = table.as_ref().map(|table| table.size);
+        let span = || part(self.parts.span)?.first_chunk().map(|size| u64::from_le_bytes(*size));
+        let size = word(size.or_else(span).ok_or(missing)?);
+        out.read(content.len())?;
+        let input = Input::new(content);
+        let mut state = Lzx::new(window_bits).ok_or(Stop::Damaged("LZX window"))?;
+        let place = |frame| table.as_ref().and_then(|table| table.place(frame, content.len()));
+        let (mut frame, mut result) = (0_usize, Ok(()));
+        while out.len() < size && result.is_ok() {
+            if frame.checked_rem(interval) == Some(0) {
+                state.reset(place(frame).unwrap_or(state.at()));
             }
-            let block = content.get(start..end).ok_or(Stop::Damaged("a block of LZX"))?;
-            let size = left.min(FRAME);
-            out.read(block.len())?;
-            let made = state.decompress_next(block, word(size));
-            out.extend(made.map_err(|_| Stop::Damaged("a block of LZX"))?)?;
-            left = left.saturating_sub(size);
-            start = end;
-            if left == 0 {
-                return Ok(());
+            let start = out.len();
+            result = state.frame(&input, FRAME.min(size.saturating_sub(start)), out);
+            frame = frame.saturating_add(1);
+            let next = frame.next_multiple_of(interval);
+            if let Err(Stop::Damaged(what)) = result
+                && place(next).is_some()
+            {
+                let end = next.saturating_mul(FRAME).min(size);
+                let place = at.saturating_add(to_u64(state.at()));
+                stream.tell(start..end, Stop::Damaged(what).at(place));
+                result = out.repeat(0, end.saturating_sub(out.len()));
+                frame = next;
             }
         }
-        Err(Stop::Damaged("the reset table ends before the stream"))
+        state.calls().undo(out.bytes_mut());
+        result
+    }
+}
+
+impl Stream {
+    fn tell(&mut self, part: Range<usize>, reason: NotScanned) {
+        let has_room = self.damaged.len() < MAX_DAMAGED;
+        match self.damaged.last_mut() {
+            Some((last, _)) if !has_room => last.end = part.end,
+            _ => self.damaged.push((part, reason)),
+        }
+    }
+}
+
+/// The reset table: where frames begin.
+#[derive(Debug)]
+struct Table<'a> {
+    size: u64,
+    offsets: &'a [u8],
+}
+
+impl<'a> Table<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut table = Reader::new(bytes);
+        table.take("version, number and size of entries", 12).ok()?;
+        let header = word(table.u32_le("header length").ok()?.into());
+        let size = table.u64_le("uncompressed length").ok()?;
+        Some(Self { size, offsets: bytes.get(header..)? })
+    }
+
+    /// Where a frame begins, if it begins within the stream.
+    fn place(&self, frame: usize, length: usize) -> Option<usize> {
+        let offset = self.offsets.get(frame.checked_mul(8)?..)?.first_chunk::<8>()?;
+        let offset = word(u64::from_le_bytes(*offset));
+        (offset < length && offset.is_multiple_of(2)).then_some(offset)
     }
 }
 
@@ -241,6 +290,7 @@ impl Parts {
         Self {
             control: find(b"/ControlData"),
             reset_table: find(b"/ResetTable"),
+            span: find(b"/SpanInfo"),
             content: find(b"/Content"),
         }
     }
@@ -283,29 +333,20 @@ fn encint(reader: &mut Reader<'_>) -> Result<u64, ReadError> {
     }
 }
 
-/// The window, and after how many blocks the decoder begins again.
-fn control(control: &[u8]) -> Result<(WindowSize, u32), Stop> {
+/// The bits of the window, and after how many frames the decoder begins again.
+fn control(control: &[u8]) -> Result<(u32, usize), Stop> {
     let mut reader = Reader::new(control);
     reader.u32_le("size")?;
     if reader.take("LZXC", 4)? != b"LZXC" {
         return Err(Stop::Damaged("no LZXC"));
     }
+    // Version 2 counts in frames.
     let scale = if reader.u32_le("version")? == 2 { 0x8000 } else { 1 };
-    let interval = reader.u32_le("reset interval")?.saturating_mul(scale);
-    let window = reader.u32_le("window size")?.saturating_mul(scale);
-    let times = reader.u32_le("windows per reset")?.max(1);
-    let size = match window {
-        0x8000 => WindowSize::KB32,
-        0x1_0000 => WindowSize::KB64,
-        0x2_0000 => WindowSize::KB128,
-        0x4_0000 => WindowSize::KB256,
-        0x8_0000 => WindowSize::KB512,
-        0x10_0000 => WindowSize::MB1,
-        0x20_0000 => WindowSize::MB2,
-        _ => return Err(Stop::Damaged("LZX window")),
-    };
-    let blocks = interval.checked_div(window / 2).unwrap_or(0).saturating_mul(times);
-    Ok((size, blocks.max(1)))
+    let interval = u64::from(reader.u32_le("reset interval")?).saturating_mul(scale);
+    let window = u64::from(reader.u32_le("window size")?).saturating_mul(scale);
+    let bits = window.checked_ilog2().filter(|_| window.is_power_of_two());
+    let frames = word(interval) / FRAME;
+    Ok((bits.ok_or(Stop::Damaged("LZX window"))?, frames.max(1)))
 }
 
 fn word(number: u64) -> usize {
@@ -315,5 +356,5 @@ fn word(number: u64) -> usize {
 const STORAGE: &[u8] = b"::DataSpace/Storage/MSCompressed/";
 /// Entries kept: one takes four bytes of the file and 48 here. Books have some thousand.
 const MAX_ENTRIES: usize = 1 << 18;
-/// Bytes of a block.
-const FRAME: u64 = 0x8000;
+/// Parts of the stream of which it is told that they are damaged; the last reaches to the last damage.
+const MAX_DAMAGED: usize = 64;

@@ -68,6 +68,11 @@ impl<'b> Output<'b> {
         &self.bytes
     }
 
+    /// For what is changed when all of it was made.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -12,6 +12,7 @@ pub(crate) mod lh1;
 pub(crate) mod lzh;
 pub(crate) mod lzma;
 pub(crate) mod lzw;
+pub(crate) mod lzx;
 pub(crate) mod ppmd7;
 pub(crate) mod prefix;
 pub(crate) mod rar;

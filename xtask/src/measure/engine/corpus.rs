@@ -69,12 +69,12 @@ pub(super) const STRATA: &[Stratum] = &[
             Kind {
                 name: "OLE2: Word, Excel, PowerPoint, Outlook, Publisher, Visio",
                 is_of: |_, head, _| head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-                most_bytes: 14 << 20,
+                most_bytes: 12 << 20,
             },
             Kind {
                 name: "OOXML and OpenDocument",
                 is_of: |path, head, _| head.starts_with(b"PK\x03\x04") && has(path, ZIPPED),
-                most_bytes: 12 << 20,
+                most_bytes: 9 << 20,
             },
             Kind {
                 name: "PDF",
@@ -89,12 +89,12 @@ pub(super) const STRATA: &[Stratum] = &[
             Kind {
                 name: "mails with documents",
                 is_of: |path, _, _| has(path, &["eml"]),
-                most_bytes: 4 << 20,
+                most_bytes: 2 << 20,
             },
             Kind {
                 name: "pages",
                 is_of: |path, _, _| has(path, &["html", "htm"]),
-                most_bytes: 4 << 20,
+                most_bytes: 2 << 20,
             },
         ],
         trees: &["/usr/share", "/usr/lib"],

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::corpus::{Sample, Stratum};
 use super::rival::{Run, Scanner, Walls, list};
-use super::{Bench, ROUNDS, Set, cpu, rounded, summary, wall};
+use super::{Bench, RIVAL_ROUNDS, ROUNDS, STARTS, Set, cpu, rounded, summary, wall};
 use crate::measure::lab::median;
 use crate::trouble::Trouble;
 
@@ -51,12 +51,16 @@ pub(super) fn take(
     list(&sample.files, &files)?;
     let mut ways: Vec<Way> = Vec::from(ways.map(|(name, scanner)| Way::new(name, scanner)));
     for way in &mut ways {
-        way.started = super::runs(&way.scanner, &small, ROUNDS)?;
+        let count = if way.name == CLAMSCAN { RIVAL_ROUNDS } else { STARTS };
+        way.started = super::runs(&way.scanner, &small, count)?;
     }
     let mb = sample.bytes / 1_000_000;
     eprintln!("x: {}: {} files, {mb} MB", stratum.name, sample.files.len());
     for round in 1..=ROUNDS {
         for way in &mut ways {
+            if way.name == CLAMSCAN && round > RIVAL_ROUNDS {
+                continue;
+            }
             let run = way.scanner.run(&files)?;
             let (cpu, wall) = (run.cpu_s, run.wall_s);
             eprintln!(

@@ -60,7 +60,8 @@ Usage: ./x COMMAND            (or, inside the repository: cargo xtask COMMAND)
   bench [ARGS...]             run the benchmarks; ARGS go to `cargo bench`
   measure [NAME]              take a measurement too long for CI; without NAME: list them;
                               fuzz --target NAME: only this one, may stand more than once;
-                              fuzz --resume: those without figures of this commit
+                              fuzz --resume: those without figures of this commit;
+                              engine --only PART: only this part, may stand more than once
   rooms [--write]             check that code keeps to its room; --write: generate the clippy.toml files
   golden                      make the golden bundle again, after a check or the report has changed
   fuzz [NAME] [--seconds N]   fuzz one parser for N seconds (60); without NAME: list them
@@ -131,6 +132,7 @@ fn measure(mut parser: lexopt::Parser) -> Result<Command, Trouble> {
         match argument {
             Arg::Long("target") => wanted.targets.push(parser.value()?.string()?),
             Arg::Long("resume") => wanted.resume = true,
+            Arg::Long("only") => wanted.only.push(parser.value()?.string()?),
             Arg::Value(value) if name.is_none() => name = Some(value.string()?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().into()),

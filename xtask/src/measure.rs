@@ -30,8 +30,10 @@ pub(crate) fn run(place: &Place, name: Option<&str>, wanted: &Wanted) -> Result<
         let known = MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
         return Err(Trouble::Unknown { kind: "measurement", name: name.to_owned(), known });
     };
-    let figures = if measure.name == fuzzing::NAME {
+    let figures = if measure.name == fuzzing::NAME && wanted.only.is_empty() {
         fuzzing::take(place, wanted)?
+    } else if measure.name == engine::NAME && wanted.targets.is_empty() && !wanted.resume {
+        engine::take(place, &wanted.only)?
     } else if wanted == &Wanted::default() {
         (measure.take)(place)?
     } else {
@@ -42,13 +44,15 @@ pub(crate) fn run(place: &Place, name: Option<&str>, wanted: &Wanted) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which part of a measurement that has parts: only that of fuzz targets has.
+/// Which part of a measurement that has parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// These, or all.
+    /// Of the fuzz targets these, or all.
     pub(crate) targets: Vec<String>,
-    /// Those that have no figures of this commit yet.
+    /// Of the fuzz targets those that have no figures of this commit yet.
     pub(crate) resume: bool,
+    /// Of the engine's figures these parts, or all.
+    pub(crate) only: Vec<String>,
 }
 
 /// A measurement.
@@ -69,7 +73,7 @@ const MEASURES: &[Measure] = &[
     },
     Measure { name: "lab", what: lab::WHAT, take: lab::take },
     Measure { name: "differential", what: differential::WHAT, take: differential::take },
-    Measure { name: "engine", what: engine::WHAT, take: engine::take },
+    Measure { name: engine::NAME, what: engine::WHAT, take: |place| engine::take(place, &[]) },
     Measure { name: "mutations", what: damage::MUTATIONS, take: damage::mutations },
     Measure { name: "database-opens", what: damage::OPENS, take: damage::opens },
     Measure { name: "yara", what: yara::WHAT, take: yara::take },
@@ -119,6 +123,13 @@ fn kills(place: &Place) -> Result<Value, Trouble> {
         *stages.entry(stage).or_default() += 1;
     }
     Ok(json!({ "kills": stages.values().sum::<u64>(), "stages": stages, "left_behind": 0 }))
+}
+
+/// The commit whose figures are taken.
+fn commit(place: &Place) -> Result<String, Trouble> {
+    let mut git = std::process::Command::new("git");
+    git.args(["rev-parse", "--short=12", "HEAD"]).current_dir(place.root());
+    Ok(String::from_utf8_lossy(&output(&mut git)?).trim().to_owned())
 }
 
 /// The figures that stand in the results, if there are any.

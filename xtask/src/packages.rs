@@ -147,8 +147,9 @@ pub(crate) const TABLE: &[Package] = &[
     Package {
         name: "python3",
         proof: Proof::Program("python3"),
-        needed: &[Need::Test],
-        reason: "a subject that reads, writes and sends in ways a shell cannot",
+        needed: &[Need::Test, Need::Measure],
+        reason: "a subject that reads, writes and sends in ways a shell cannot; counts what a run takes, and \
+            writes mails that are to be scanned",
     },
     Package {
         name: "tcpdump",

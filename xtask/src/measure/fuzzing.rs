@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use super::{MEASURES, Wanted, read_result, write_result};
+use super::{MEASURES, Wanted, commit, read_result, write_result};
 use crate::fuzz::{self, Fuzzed, Plan};
 use crate::packages::{self, Need};
-use crate::place::{Place, output};
+use crate::place::Place;
 use crate::trouble::Trouble;
 
 pub(super) const NAME: &str = "fuzz";
@@ -20,12 +20,7 @@ pub(super) const WHAT: &str = "inputs that broke a fuzz target, ten minutes each
 /// When a target is not known, or the engine cannot be built or started.
 pub(super) fn take(place: &Place, wanted: &Wanted) -> Result<Value, Trouble> {
     packages::provide(&[Need::Fuzz]);
-    let commit = output(
-        std::process::Command::new("git")
-            .args(["rev-parse", "--short=12", "HEAD"])
-            .current_dir(place.root()),
-    )?;
-    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let commit = commit(place)?;
     let measure = MEASURES.iter().find(|measure| measure.name == NAME);
     let measure = measure.expect("the row of this measurement");
     let known = fuzz::targets(place)?;

@@ -4,8 +4,12 @@
 //! Results are written as they come. What stands behind them in the document, rules and
 //! notifications, waits in memory, and each has a limit that is told when it is reached.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use watchglass_channel::{Finding, Omission, What};
@@ -24,6 +28,8 @@ pub(super) struct Sarif {
     notifications: Vec<Value>,
     /// Notifications beyond those.
     more: u64,
+    /// Whether one of them is an error.
+    failed: bool,
 }
 
 /// Where the name of a rule comes from.
@@ -36,17 +42,18 @@ enum Kind {
 impl Sarif {
     pub(super) fn new(out: Out) -> Self {
         let (rules, notifications) = (BTreeSet::new(), Vec::new());
-        Self { out, began: false, results: 0, rules, notifications, more: 0 }
+        Self { out, began: false, results: 0, rules, notifications, more: 0, failed: false }
     }
 
     fn begin(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.began, true) {
             return Ok(());
         }
+        let bases = json!({ BASE: base() });
         write!(
             self.out,
             "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\
-             \"columnKind\":\"unicodeCodePoints\",\"results\":["
+             \"columnKind\":\"unicodeCodePoints\",\"originalUriBaseIds\":{bases},\"results\":["
         )
     }
 
@@ -60,7 +67,7 @@ impl Sarif {
             self.rules.insert((name.clone(), kind));
         }
         let mut says = format!("{name} found");
-        let mut place = json!({ "artifactLocation": { "uri": uri(looked.path) } });
+        let mut place = json!({ "artifactLocation": artifact(looked.path) });
         let mut location = json!({});
         if finding.member.names().is_empty() {
             if let Some(offset) = finding.offset {
@@ -71,8 +78,10 @@ impl Sarif {
             let member = escape::member(finding.member.names());
             says = format!("{says} in the member {member}");
             // 3.33: a place within the file, by its name.
+            let name =
+                escape::member(finding.member.names().last_chunk::<1>().map_or(&[], |one| one));
             location["logicalLocations"] =
-                json!([{ "fullyQualifiedName": member, "kind": "member" }]);
+                json!([{ "name": name, "fullyQualifiedName": member, "kind": "member" }]);
         }
         location["physicalLocation"] = place;
         let mut result = json!({
@@ -89,13 +98,14 @@ impl Sarif {
 
     /// 3.58; a place is left out where there is none.
     fn notify(&mut self, id: &str, level: &str, says: &str, path: Option<&[u8]>) {
+        self.failed |= level == "error";
         if self.notifications.len() >= MAX_NOTIFICATIONS {
             self.more = self.more.saturating_add(1);
             return;
         }
         let mut one = notification(id, level, says);
         if let Some(path) = path {
-            let place = json!({ "artifactLocation": { "uri": uri(path) } });
+            let place = json!({ "artifactLocation": artifact(path) });
             one["locations"] = json!([{ "physicalLocation": place }]);
         }
         self.notifications.push(one);
@@ -112,18 +122,23 @@ impl Sarif {
     fn invocation(&mut self, summary: &Summary<'_>) -> Value {
         let more = (self.more > 0).then(|| format!("{} more were not told", self.more));
         let ends = [
-            ("fatal", summary.fatal),
-            ("interrupted", summary.interrupted.then_some("files after these were not scanned")),
-            ("more", more.as_deref()),
+            ("fatal", "error", summary.fatal),
+            (
+                "interrupted",
+                "error",
+                summary.interrupted.then_some("files after these were not scanned"),
+            ),
+            ("more", "warning", more.as_deref()),
         ];
-        for (id, says) in ends {
+        for (id, level, says) in ends {
             // Beyond the limit too: without these the document would look whole.
-            self.notifications.extend(says.map(|says| notification(id, "error", says)));
+            self.notifications.extend(says.map(|says| notification(id, level, says)));
         }
         let counts = summary.counts;
         json!({
-            // 3.20.14: whether the tool did its work, not whether it found something.
-            "executionSuccessful": summary.exit_code <= 1,
+            // 3.20.14: whether the tool did its work, not whether it found something; 3.20.21: with an
+            // error among the notifications it did not, also where something was found beside it.
+            "executionSuccessful": summary.exit_code <= 1 && !self.failed,
             "exitCode": summary.exit_code,
             "toolExecutionNotifications": std::mem::take(&mut self.notifications),
             "properties": {
@@ -227,24 +242,72 @@ fn said(disposed: &Disposed) -> &'static str {
     }
 }
 
-/// A path as a reference (RFC 3986): whatever its bytes are, they can be had back from it.
-fn uri(path: &[u8]) -> String {
-    let mut uri = match path {
-        [b'/', ..] => "file://".to_owned(),
-        // A colon in its first name would begin a scheme (RFC 3986, 4.2).
-        _ => "./".to_owned(),
-    };
-    for byte in path.strip_prefix(b"./").unwrap_or(path) {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
-                uri.push(char::from(*byte));
-            }
-            byte => uri.push_str(&format!("%{byte:02X}")),
-        }
+/// Where a file is (3.4).
+fn artifact(path: &[u8]) -> Value {
+    let path = resolved(path);
+    match path.as_ref() {
+        [b'/', ..] => json!({ "uri": uri(&path) }),
+        _ => json!({ "uri": uri(&path), "uriBaseId": BASE }),
     }
-    uri
 }
 
+/// What relative references are relative to (3.14.14): the folder that the scan was started in.
+fn base() -> Value {
+    let mut base =
+        json!({ "description": { "text": "The folder in which the scan was started." } });
+    if let Ok(folder) = std::env::current_dir() {
+        let uri = uri(folder.as_os_str().as_bytes());
+        base["uri"] = format!("{}/", uri.trim_end_matches('/')).into();
+    }
+    base
+}
+
+/// 3.10.2, 4: a path with `..` becomes one without, as the kernel reads it and not by its letters. One
+/// that is not there any more stays as it was given.
+fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
+    let is_up = |names: &[u8]| names == b"/../";
+    let last = [path, b"/"].concat().windows(4).rposition(is_up).map(|at| at.saturating_add(3));
+    let Some(end) = last.or_else(|| (path.starts_with(b"../") || path == b"..").then_some(2))
+    else {
+        return path.into();
+    };
+    let (up, rest) = path.split_at(end.min(path.len()));
+    match std::fs::canonicalize(Path::new(OsStr::from_bytes(up))) {
+        Ok(folder) => [folder.as_os_str().as_bytes(), rest].concat().into(),
+        Err(_) => path.into(),
+    }
+}
+
+/// A path as a reference (RFC 3986): whatever its bytes are, they can be had back from it. Without
+/// empty names and `.` (3.10.2, 2 and 3), which name the same file.
+fn uri(path: &[u8]) -> String {
+    let is_name = |name: &&[u8]| !name.is_empty() && *name != b".";
+    let mut names = path.split(|byte| *byte == b'/').filter(is_name).map(escaped);
+    match path {
+        [b'/', ..] => names.fold("file://".to_owned(), |uri, name| uri + "/" + &name),
+        _ => {
+            let first = names.next().unwrap_or_else(|| ".".to_owned());
+            names.fold(first, |uri, name| uri + "/" + &name)
+        }
+    }
+}
+
+/// A colon too: in a first name it would begin a scheme (RFC 3986, 4.2).
+fn escaped(name: &[u8]) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for byte in name {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(*byte));
+            }
+            byte => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The name of what relative references are relative to.
+const BASE: &str = "START";
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// Notifications that wait for the end of the results: some megabytes.
 const MAX_NOTIFICATIONS: usize = 10_000;
@@ -258,8 +321,8 @@ mod tests {
     #[test]
     fn paths_become_references() {
         assert_eq!(uri(b"/a b/\xff%"), "file:///a%20b/%FF%25");
-        assert_eq!(uri(b"a:b/c"), "./a%3Ab/c");
-        assert_eq!(uri(b"./a"), "./a");
-        assert_eq!(uri(b"../a\n"), "./../a%0A");
+        assert_eq!(uri(b"a:b/c"), "a%3Ab/c");
+        assert_eq!(uri(b"./a"), "a");
+        assert_eq!(uri(b"//a/./b//c\n"), "file:///a/b/c%0A");
     }
 }

@@ -100,6 +100,11 @@ impl Known<'_> {
         (refined.text.unwrap_or(kind), refined)
     }
 
+    /// What something is by its first bytes alone.
+    pub(crate) fn type_of_beginning(&self, bytes: &[u8]) -> FileType {
+        self.magic.identify(bytes)
+    }
+
     /// What stands inside of something of a type that was told.
     pub(crate) fn inside_of(&self, layer: &Layer<'_>) -> Refined {
         self.magic.refine(layer.bytes, layer.kind, MAX_PLACES)

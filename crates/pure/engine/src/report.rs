@@ -134,18 +134,29 @@ impl Report {
         self.not_scanned.is_empty()
     }
 
-    /// Tells a finding, once for each member.
+    /// Tells a finding, once for each member. What is beyond the most that are told is counted; but
+    /// what was not told of any member takes the place of something that is told of two.
     pub(crate) fn find(&mut self, finding: Finding) {
         let same =
             |told: &Finding| (told.detection, &told.member) == (finding.detection, &finding.member);
         if self.findings.iter().any(same) {
             return;
         }
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(finding);
-        } else {
+        if self.findings.len() >= MAX_FINDINGS {
             self.more_findings = self.more_findings.saturating_add(1);
+            let told = |detection: Detection| {
+                self.findings.iter().filter(|told| told.detection == detection).count()
+            };
+            if told(finding.detection) > 0 {
+                return;
+            }
+            let Some(twice) = self.findings.iter().rposition(|last| told(last.detection) > 1)
+            else {
+                return;
+            };
+            self.findings.remove(twice);
         }
+        self.findings.push(finding);
     }
 
     /// Tells an omission, once. What is beyond the most that are told is counted; but the first of its
@@ -226,6 +237,26 @@ mod tests {
     fn omission(number: u64, reason: NotScanned) -> Omission {
         let member = MemberPath(vec![number.to_le_bytes().into()]);
         Omission { member, file_type: FileType::Zip, reason: Reason::Container(reason) }
+    }
+
+    #[test]
+    fn no_name_is_crowded_out() {
+        let mut report = Report::new(FileType::Zip);
+        let mut find = |heuristic, member: u64| {
+            let member = MemberPath(vec![member.to_le_bytes().into()]);
+            report.find(Finding {
+                detection: Detection::Heuristic(heuristic),
+                member,
+                offset: None,
+            });
+        };
+        (0..100).for_each(|member| find(Heuristic::TestFile, member));
+        find(Heuristic::BrokenExecutable, 0);
+        (0..100).for_each(|member| find(Heuristic::TestFile, 100 + member));
+        assert_eq!(report.findings.len(), MAX_FINDINGS);
+        let broken = Detection::Heuristic(Heuristic::BrokenExecutable);
+        assert_eq!(report.findings.last().map(|last| last.detection), Some(broken));
+        assert_eq!(report.more_findings, 201 - MAX_FINDINGS as u64);
     }
 
     #[test]

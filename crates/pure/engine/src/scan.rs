@@ -57,6 +57,10 @@ impl<'s, 'd> Scan<'s, 'd> {
         if self.content(layer, depth)? == Trust::Trusted {
             return Flow::Continue(());
         }
+        if refined.text == Some(FileType::Html) {
+            // Of what is a page from its beginning ClamAV looks at the forms alone.
+            self.as_it_began(layer, depth)?;
+        }
         if refined.unlisted > 0 {
             self.omit(layer, layer.kind, Reason::Places(refined.unlisted));
         }

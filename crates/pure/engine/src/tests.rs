@@ -84,6 +84,21 @@ fn pages_and_texts_are_found_in_their_forms() {
     assert_eq!(names(b"<html><!-- x --><P>Hello   World</P></html>"), ["Page"]);
 }
 
+/// Until the tag is met clamscan looks at the file as what it began as.
+#[test]
+fn what_turns_out_to_be_a_page_was_something_before() {
+    let sets = [("a.ndb", "Raw:0:*:48656C6C6F2020\nPage:3:*:3c703e68656c6c6f\n".to_owned())];
+    for (far, expected) in [(0, &["Page"][..]), (2000, &["Page", "Raw"])] {
+        let text = format!("{}<html><P>Hello   World</P></html>", "so ".repeat(far));
+        let mut names = scan(&sets, all(), text.as_bytes()).1;
+        names.sort();
+        assert_eq!(names, expected, "{far}");
+    }
+    let picture = [("a.ndb", "Picture:5:0:474946383961\n".to_owned())];
+    let hides_a_page = format!("GIF89a{}<html><p>Hello</p></html>", "\x01".repeat(2000));
+    assert_eq!(scan(&picture, all(), hides_a_page.as_bytes()).1, ["Picture"]);
+}
+
 #[test]
 fn letters_that_look_like_a_magic_number_hide_no_text() {
     let sets = [("a.ndb", "Text:7:*:68656c6c6f20776f726c64\n".to_owned())];

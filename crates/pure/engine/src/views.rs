@@ -54,6 +54,13 @@ impl Scan<'_, '_> {
         }
     }
 
+    /// Looks at the bytes of a page as what they were taken for until a tag stood somewhere in them.
+    pub(crate) fn as_it_began(&mut self, layer: &Layer<'_>, depth: Depth) -> Flow {
+        let target = self.known.type_of_beginning(layer.bytes).target();
+        let target = target.filter(|target| *target != TEXT).unwrap_or(GENERIC);
+        self.view(layer, &Facts::Unknown, View::of(layer, target), depth)
+    }
+
     fn text(&mut self, layer: &Layer<'_>, facts: &Facts<'_>, depth: Depth) -> Flow {
         let mut form = std::mem::take(&mut self.memory.forms.text);
         let flow = match text::normalise(layer.bytes, &FORMS, &mut form) {

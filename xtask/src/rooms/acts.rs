@@ -113,6 +113,11 @@ pub(super) const FOLDERS: &[Folder] = &[
         reason: "Apps wire: they read options, start their siblings and print. Edges do the rest.",
     },
     Folder {
+        path: "crates/app/decide",
+        may: &[Act::Read, Act::Clock, Act::Environment, Act::Stream, Act::Exit],
+        reason: "What decides by a policy starts nothing and changes nothing.",
+    },
+    Folder {
         path: "crates/app/recheck",
         may: &[Act::Read, Act::Environment, Act::Stream, Act::Exit],
         reason: "The offline checker has no clock, starts nothing and changes nothing.",

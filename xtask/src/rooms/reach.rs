@@ -72,6 +72,16 @@ const LIMITS: &[Limit] = &[
         reason: "the offline checker links no code of the lab",
     },
     Limit {
+        whom: Whom::Crate("watchglass-decide"),
+        forbidden: NETWORK,
+        reason: "what decides by a policy links no network code",
+    },
+    Limit {
+        whom: Whom::Crate("watchglass-decide"),
+        forbidden: LAB,
+        reason: "what decides by a policy links no code of the lab",
+    },
+    Limit {
         whom: Whom::Crate("watchglass"),
         forbidden: LAB,
         reason: "the command starts its siblings and links neither lab nor dialler",

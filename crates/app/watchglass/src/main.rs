@@ -27,6 +27,9 @@ Commands:
   recheck BUNDLE       check a bundle again, offline
   product init         draft a product file from what was seen
   product check FILE   check a product file and list every mistake in it
+  policy check         decide whether a product may run on a class of systems
+  policy test CASES    hold a policy against the cases it was written for
+  policy facts         decisions for Ansible, osquery or Wazuh
   events LOG           print an event log of a bundle as JSON lines
   doctor               tell what this machine offers the lab
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         }
         [Some("assay"), ..] => become_sibling("watchglass-lab", &["assay"], &words[1..]),
         [Some("recheck"), ..] => become_sibling("watchglass-recheck", &[], &words[1..]),
+        [Some("policy"), ..] => become_sibling("watchglass-decide", &[], &words[1..]),
         [Some("product"), Some(act @ ("check" | "init"))] => {
             become_sibling("watchglass-lab", &[act], &words[2..])
         }

@@ -7,7 +7,9 @@
 mod bundle;
 mod key;
 
-pub use bundle::{create_file, fresh_folder, make_folder, read_bundle, remove_folder, write_file};
+pub use bundle::{
+    create_file, fresh_folder, make_folder, read_bundle, read_results, remove_folder, write_file,
+};
 pub use key::SigningKey;
 use thiserror::Error;
 use watchglass_evidence::PartNameError;

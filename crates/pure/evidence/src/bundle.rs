@@ -34,6 +34,14 @@ pub struct Bundle {
     signed_by: SignedBy,
 }
 
+/// The results of a bundle as its key signed them, without the evidence they follow from: what an
+/// assayer vouches for.
+#[derive(Clone, Debug)]
+pub struct SignedResults {
+    results: Vec<u8>,
+    key: PublicKey,
+}
+
 /// What is wrong with a bundle. Each variant names the file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,6 +103,22 @@ impl UnverifiedBundle {
             document::parse_document(&manifest).map_err(BundleError::Manifest)?;
         let parts = self.listed(&manifest)?;
         Ok(Bundle { parts, results, report, statement, signed_by })
+    }
+
+    /// Checks the results alone against the envelope, and the envelope against the key that it names,
+    /// which may be anybody's. Other files are not looked at.
+    ///
+    /// # Errors
+    /// The first [`BundleError`], which names the file.
+    pub fn verify_results(mut self) -> Result<SignedResults, BundleError> {
+        let envelope = Envelope::parse(&self.take(ENVELOPE)?)?;
+        let (statement, signed_by) = envelope.verify(&[])?;
+        if !statement.names_each_once() {
+            return Err(EnvelopeError::Field("the statement names a document twice").into());
+        }
+        let results = self.signed(RESULTS, &statement)?;
+        let (SignedBy::Pinned(key) | SignedBy::Unknown(key)) = signed_by;
+        Ok(SignedResults { results, key })
     }
 
     fn take(&mut self, name: &str) -> Result<Vec<u8>, BundleError> {
@@ -178,6 +202,20 @@ impl Bundle {
     }
 }
 
+impl SignedResults {
+    /// The bytes of `results.json`.
+    #[must_use]
+    pub fn results(&self) -> &[u8] {
+        &self.results
+    }
+
+    /// The key that signed them. Anyone can make one.
+    #[must_use]
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::{Signer, SigningKey};
@@ -234,6 +272,24 @@ mod tests {
                 let mut changed = files();
                 changed.get_mut(&target).unwrap()[bit / 8] ^= 1 << (bit % 8);
                 let error = verify(changed).expect_err("a changed bundle");
+                assert!(error.to_string().contains(target.as_str()), "{target} bit {bit}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn results_alone_are_those_that_were_signed() {
+        let mut two = files();
+        two.retain(|name, _| matches!(name.as_str(), ENVELOPE | RESULTS));
+        let signed = UnverifiedBundle { files: two.clone() }.verify_results().unwrap();
+        assert_eq!(signed.results(), b"{}\n");
+        let key = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        assert_eq!(signed.key(), PublicKey::from_bytes(key));
+        for (target, bytes) in &two {
+            for bit in 0..bytes.len() * 8 {
+                let mut files = two.clone();
+                files.get_mut(target).unwrap()[bit / 8] ^= 1 << (bit % 8);
+                let error = UnverifiedBundle { files }.verify_results().expect_err("a flipped bit");
                 assert!(error.to_string().contains(target.as_str()), "{target} bit {bit}: {error}");
             }
         }

@@ -31,7 +31,9 @@ mod document;
 mod envelope;
 mod part;
 
-pub use bundle::{Bundle, BundleError, ENVELOPE, MANIFEST, REPORT, RESULTS, UnverifiedBundle};
+pub use bundle::{
+    Bundle, BundleError, ENVELOPE, MANIFEST, REPORT, RESULTS, SignedResults, UnverifiedBundle,
+};
 pub use document::{
     Attribute, Campaign, Choice, DocumentError, Environment, InventoryFile, Manifest, Network,
     Package, Part, PlannedRun, Statement, Subject, Tool, WorldKind, parse_document, parse_lines,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use self_cell::self_cell;
-use watchglass_database::{Database, SignatureId};
+use watchglass_database::{Database, Rule, SignatureId};
 use watchglass_engine::{NotRun, Ran, Rules};
 
 use yara_x::Scanner;
@@ -62,6 +62,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BATCH: usize = 32;
 /// Rules that are kept compiled: those that are run on every program are 1,800 in the public sets.
 const MAX_KEPT: usize = 4096;
+/// Of one rule with all that it names, in bytes. That of the public sets has 100 KB at most.
+const MAX_TEXT_BYTES: usize = 4 << 20;
 /// Matches of one pattern that are looked at.
 const MAX_MATCHES: usize = 100_000;
 
@@ -150,7 +152,7 @@ impl<'d> Runner<'d> {
         let mut members = BTreeMap::new();
         for signature in signatures {
             let rule = self.rules.of(*signature)?;
-            let text: String = rule.pieces().map(|(_, text)| text).collect();
+            let text = text_of(rule)?;
             let (space, name) = (signature.0.to_string(), self.names.identifier(*signature)?);
             compiler.new_namespace(&space);
             compiler.add_source(text.as_str()).ok()?;
@@ -164,6 +166,19 @@ impl<'d> Runner<'d> {
         });
         Some(Compiled { scanner, members })
     }
+}
+
+/// The text of a rule with all that it names; nothing where that is too long. The pieces of a broken
+/// database may name the same stretch any number of times.
+fn text_of(rule: Rule<'_>) -> Option<String> {
+    let mut text = String::new();
+    for (_, piece) in rule.pieces() {
+        if text.len().saturating_add(piece.len()) > MAX_TEXT_BYTES {
+            return None;
+        }
+        text.push_str(piece);
+    }
+    Some(text)
 }
 
 /// Starts the thread that counts the seconds a rule takes, which a jail refuses to start later. Costs

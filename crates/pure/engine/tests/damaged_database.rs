@@ -6,12 +6,18 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Bounds, Random, compiled, forget_peak, in_child, peak_mib, variable, within};
+use common::{Bounds, Random, forget_peak, in_child, peak_mib, variable, within};
 use sha2::{Digest as _, Sha256};
 use watchglass_database::{Algorithm, Database, Digest, HashRole};
 use watchglass_engine::{Engine, Limits, Matches, Settings};
 use watchglass_formats::Facts;
 use watchglass_matching::{Matcher, Object, Scratch, Work};
+use watchglass_signatures::body::{Body, Item, Part};
+use watchglass_signatures::logical::Case;
+use watchglass_signatures::rule::{Found, Need, Rule};
+use watchglass_signatures::{
+    Maker, Offset, Place, PotentiallyUnwanted, SignatureSet, Source, compile_with_rules,
+};
 
 const BOUNDS: Bounds = Bounds { memory_mib: 1024, seconds: 100_000 };
 /// Opens in CI. `WATCHGLASS_TEST_OPENS` asks for more, `WATCHGLASS_TEST_SEED` for others.
@@ -35,7 +41,7 @@ fn subject_of_opens() {
     let number = |name| variable(name).and_then(|text| text.parse().ok());
     let count: u64 = number("WATCHGLASS_TEST_OPENS").unwrap_or(OPENS);
     let seed: u64 = number("WATCHGLASS_TEST_SEED").unwrap_or(1);
-    let whole = compiled(SETS);
+    let whole = compiled();
     let sections = sections(&whole);
     let mut asked = Asked::default();
     let before = forget_peak();
@@ -134,6 +140,7 @@ impl Asked {
             }
         }
         self.search(&database, random);
+        self.run_through(&database);
         // The whole engine takes half a millisecond to make.
         if random.below(64) == 0 {
             self.scan(&database);
@@ -153,11 +160,27 @@ impl Asked {
         self.out_of_work += u64::from(scanned.is_err());
     }
 
+    /// What is asked for by its number, or in turn.
+    fn run_through(&mut self, database: &Database<'_>) {
+        for rule in database.rules().iter().take(MANY) {
+            let own = database.rules().of(rule.signature).map_or(0, |rule| rule.pieces().count());
+            self.found += (own.min(1) + rule.pieces().take(MANY).count().min(1)) as u64;
+        }
+        let counts = [
+            database.members().count(),
+            database.magic_rules().count(),
+            database.passwords().count(),
+            database.certificates().count(),
+            database.icons().count(),
+        ];
+        self.found += counts.iter().filter(|count| **count > 0).count() as u64;
+    }
+
     fn scan(&mut self, database: &Database<'_>) {
         let limits = Limits { max_steps: 100, ..Limits::CLAMAV };
         let settings = Settings { limits, matches: Matches::All, ..Settings::default() };
         let mut engine = Engine::new(Some(database), settings);
-        for file in [FILE, GZIP] {
+        for file in [FILE, GZIP, ENCRYPTED] {
             let report = engine.scan(file, file.len() as u64, &|| false);
             within(&report, &limits);
             self.found += report.findings.len() as u64;
@@ -183,6 +206,11 @@ const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
 const SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// `abc`.
 const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\x03\0\0\0";
+/// A member `a.exe` with a password, which signatures on members and passwords are for.
+const ENCRYPTED: &[u8] =
+    b"PK\x03\x04\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0\x01\0\0\0\x05\0\0\0a.exeSECRETSECRET!";
+/// Of a table that is run through: a broken one may have millions of rows.
+const MANY: usize = 1000;
 /// What the signatures below look for.
 const FILE: &[u8] =
     b"watch-1234glass <bx omb> no b0mb, no bomb; a boomb3 and /JS /JS /JS 0x1f zzz abcd abxd";
@@ -214,4 +242,44 @@ const SETS: &[(&str, &str)] = &[
          G7;Engine:81-255,Target:0;0,1,3;6f6d62::a\n",
     ),
     ("b.ndb", "H1:0:$3$:61626364\n"),
+    ("a.cdb", "I1:CL_TYPE_ZIP:*:\\.exe$:*:1:1:1:*:*\nI2:*:*:a:13:*:*:*:*:*\n"),
+    ("a.crb", "J1;1;3395856ce81f2b7382dee72602f798b642f14140;;abc;010001;1;0;1;1;comment;73\n"),
+    (
+        "a.ftm",
+        "0:0:77617463682d:Watch:CL_TYPE_ANY:CL_TYPE_TEXT_ASCII:73\n\
+         1:*:6e6f2062??6d62:Bomb:CL_TYPE_ANY:CL_TYPE_MAIL:73\n",
+    ),
+    ("a.pwdb", "K1;Engine:81-255,Container:CL_TYPE_ZIP;0;infected\nK2;Engine:81-255;1;6162ff\n"),
+    (
+        "a.idb",
+        "L1:G1:G2:201e800011e800011e800010e800010e800010e80001ff0102ff0102ff0102ff0102ff0102ff0102\
+         ff0102ff0102ff0102ff0102ff0102ff010221222464\n",
+    ),
 ];
+
+/// The sets above, with rules: one that is found, one that is noticed by how a file begins, one by nothing.
+fn compiled() -> Vec<u8> {
+    let source = |(file, text): &(&str, &'static str)| Source {
+        set: SignatureSet::named(file).unwrap(),
+        bytes: text.as_bytes(),
+        maker: Maker::Official,
+    };
+    let sources: Vec<_> = SETS.iter().map(source).collect();
+    let found = |bytes: &[u8], offset| {
+        let items = vec![Item::Bytes(bytes.into())];
+        let head = Part { before: None, left: None, items, right: None, after: None };
+        Need::Found(Found { offset, case: Case::Exact, bodies: vec![Body { head, tail: vec![] }] })
+    };
+    let start = Offset::At { place: Place::Start(0), max_shift: 0 };
+    let needs = [found(b"a boomb3", Offset::Any), found(b"wa", start), Need::Anything];
+    let rules = needs.map(|need| Rule {
+        name: "YARA.m".to_owned(),
+        file: "m.yar".into(),
+        line: 1,
+        pieces: vec!["import \"pe\"\n".into(), format!("rule {need:?}").into()],
+        need,
+    });
+    let (compiled, report) = compile_with_rules(&sources, &rules, PotentiallyUnwanted::Take);
+    assert_eq!(report.bad, []);
+    compiled
+}

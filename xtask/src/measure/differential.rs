@@ -15,8 +15,8 @@ pub(super) const WHAT: &str = "files in which our engine and clamscan find the s
     this machine (promise: 99.9 % of all, 99 % of each kind of signature)";
 
 /// Takes the measurement and writes the table beside the figures. It needs clamscan, the sets of
-/// `../shared`, and half an hour; what clamscan said is kept in the target folder, so that it can be
-/// broken off.
+/// `../shared`, and an hour; what clamscan said and which files of the machine were chosen is kept in
+/// the target folder, so that it can be broken off and goes on from there.
 ///
 /// # Errors
 /// When something of that is missing, or a program fails.

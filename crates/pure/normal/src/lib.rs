@@ -17,10 +17,12 @@
 //! | | [`text::normalise`] | 0, 7 | file | none |
 //! | UTF-16 text, either order, also without a mark | as it is | 0 | file | of the file |
 //! | | [`text::normalise`] of the bytes, whose zeros vanish | 0, 7 | file | none |
-//! | HTML, also behind other text | **not as it is** | | | **not of the file** |
+//! | HTML, a tag in the first 1,024 bytes | **not as it is** | | | **not of the file** |
 //! | | [`no_comment`](html::Pages::no_comment), [`no_tags`](html::Pages::no_tags) | 0, 3 | form | of the form |
 //! | | [`script`](html::Pages::script), looked at twice | 0, 3 and 0, 7 | form | of the form |
 //! | | each of [`data`](html::Pages::data) | as a file, of type mail | | |
+//! | HTML whose first tag stands later | as it is, as what it began as (text, GIF) | 0, own but 7 | file | of the file |
+//! | | the forms of HTML | as HTML | | |
 //! | HTML in UTF-16 | as it is | 0 | file | of the file |
 //! | | the forms of [`html::from_utf16`] | as HTML | | |
 //! | Mail, with its headers as they are written | as it is | 0, 4 | file | of the file |

@@ -1,12 +1,19 @@
 //! Our engine, as the scanner runs it.
 
-use watchglass_engine::{Detection, Engine, Finding, Matches, Settings};
+use watchglass_engine::{Detection, Engine, Finding, Matches, Omission, Reason, Settings};
 
 use crate::Names;
 use crate::sets::Loaded;
 
+/// What is found in a file.
+pub(crate) struct Found {
+    pub(crate) names: Names,
+    /// It holds something that this version knows and does not open.
+    pub(crate) not_opened: bool,
+}
+
 /// What is found in each file.
-pub(crate) fn scan(loaded: &Loaded, files: &[Vec<u8>]) -> Vec<Names> {
+pub(crate) fn scan(loaded: &Loaded, files: &[Vec<u8>]) -> Vec<Found> {
     let database = loaded.database();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(threads).max(1);
@@ -15,7 +22,7 @@ pub(crate) fn scan(loaded: &Loaded, files: &[Vec<u8>]) -> Vec<Names> {
         let of_share = |files: &[Vec<u8>]| {
             let settings = Settings { matches: Matches::All, ..Settings::default() };
             let mut engine = Engine::new(Some(database), settings);
-            files.iter().map(|file| names(&mut engine, database, file)).collect::<Vec<_>>()
+            files.iter().map(|file| found(&mut engine, database, file)).collect::<Vec<_>>()
         };
         let shares: Vec<_> =
             files.chunks(share).map(|share| scope.spawn(move || of_share(share))).collect();
@@ -23,15 +30,19 @@ pub(crate) fn scan(loaded: &Loaded, files: &[Vec<u8>]) -> Vec<Names> {
     })
 }
 
-fn names(
+fn found(
     engine: &mut Engine<'_>,
     database: &watchglass_database::Database<'_>,
     file: &[u8],
-) -> Names {
+) -> Found {
     let report = engine.scan(file, file.len() as u64, &|| false);
     let name = |finding: &Finding| match finding.detection {
         Detection::Signature(name) => database.name(name).unwrap(),
         Detection::Heuristic(heuristic) => heuristic.name().to_owned(),
     };
-    report.findings.iter().map(name).collect()
+    let not_opened = |omission: &Omission| omission.reason == Reason::NotOpened;
+    Found {
+        names: report.findings.iter().map(name).collect(),
+        not_opened: report.not_scanned.iter().any(not_opened),
+    }
 }

@@ -4,6 +4,8 @@
 //! within, from the normal form of texts, from entry points and sections. What stands in one file often
 //! stands in others too, and in archives.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -25,6 +27,21 @@ pub(crate) fn sample(count: usize, seed: u64) -> Vec<PathBuf> {
     all.sort_by_key(|path| (mixed(path, seed), path.clone()));
     all.truncate(count);
     all
+}
+
+/// The same, as the list `kept` has them: a machine is never still for as long as a measurement takes
+/// that is broken off and goes on.
+pub(crate) fn kept_sample(count: usize, seed: u64, kept: &Path) -> Vec<PathBuf> {
+    let listed = fs::read(kept).unwrap_or_default();
+    let listed = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    let listed: Vec<PathBuf> = listed.map(|path| OsStr::from_bytes(path).into()).collect();
+    if listed.len() == count && listed.iter().all(|path| path.is_file()) {
+        return listed;
+    }
+    let sample = sample(count, seed);
+    let text = sample.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"].concat());
+    fs::write(kept, text.collect::<Vec<u8>>()).unwrap();
+    sample
 }
 
 const TREES: [&str; 6] =
@@ -69,6 +86,7 @@ pub(crate) fn sets(paths: &[PathBuf], seed: u64) -> Vec<(String, Vec<u8>)> {
     let mut dice = Dice(seed ^ 0x7265_616c);
     let magic = Magic::standard();
     let (mut hdb, mut hsb, mut ndb) = (String::new(), String::new(), String::new());
+    let mut digests = BTreeSet::new();
     for (number, path) in paths.iter().enumerate() {
         let way = dice.below(WAYS);
         if way > 5 {
@@ -76,21 +94,25 @@ pub(crate) fn sets(paths: &[PathBuf], seed: u64) -> Vec<(String, Vec<u8>)> {
         }
         let Ok(bytes) = fs::read(path) else { continue };
         let kind = magic.identify(&bytes);
+        let size = bytes.len();
+        let mut digest = |set: &mut String, digest: &[u8], rest: &str| {
+            let digest = hex(digest);
+            // Of two lines with one digest clamscan tells one.
+            if digests.insert(digest.clone()) {
+                writeln!(set, "{digest}:{rest}").unwrap();
+            }
+        };
         let mut body = |target: u8, offset: &str, bytes: &[u8]| {
-            let is_telling = bytes.iter().collect::<std::collections::BTreeSet<_>>().len() >= 8;
+            let is_telling = bytes.iter().collect::<BTreeSet<_>>().len() >= 8;
             if is_telling {
                 let body = hex(bytes);
                 writeln!(ndb, "Real.Body-{number}:{target}:{offset}:{body}").unwrap();
             }
         };
         match way {
-            0 => writeln!(hdb, "{}:{}:Real.Md5-{number}", hex(&Md5::digest(&bytes)), bytes.len())
-                .unwrap(),
-            1 => writeln!(hsb, "{}:{}:Real.Sha1-{number}", hex(&Sha1::digest(&bytes)), bytes.len())
-                .unwrap(),
-            2 => {
-                writeln!(hsb, "{}:*:Real.Sha256-{number}:73", hex(&Sha256::digest(&bytes))).unwrap()
-            }
+            0 => digest(&mut hdb, &Md5::digest(&bytes), &format!("{size}:Real.Md5-{number}")),
+            1 => digest(&mut hsb, &Sha1::digest(&bytes), &format!("{size}:Real.Sha1-{number}")),
+            2 => digest(&mut hsb, &Sha256::digest(&bytes), &format!("*:Real.Sha256-{number}:73")),
             3 | 4 if TEXTS.contains(&kind) => {
                 let mut form = Vec::new();
                 if text::normalise(&bytes, &Limits::CLAMAV, &mut form).is_ok() {

@@ -1,6 +1,7 @@
 //! clamscan.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -49,6 +50,11 @@ pub(crate) fn scan_once(loaded: &Loaded, files: &[&[u8]], cache: &Path) -> Vec<N
 
 /// What it finds in each file.
 pub(crate) fn scan(loaded: &Loaded, files: &[&[u8]]) -> Vec<Names> {
+    scan_with(loaded, files, &[])
+}
+
+/// What it finds in each file with these options.
+pub(crate) fn scan_with(loaded: &Loaded, files: &[&[u8]], options: &[&OsStr]) -> Vec<Names> {
     let folder = tempfile::tempdir().unwrap();
     let mut list = String::new();
     for (number, file) in files.iter().enumerate() {
@@ -61,7 +67,7 @@ pub(crate) fn scan(loaded: &Loaded, files: &[&[u8]]) -> Vec<Names> {
     std::fs::write(&list_path, list).unwrap();
     let mut command = Command::new("clamscan");
     command.args(["--allmatch", "--no-summary", "--infected", "-d"]).arg(loaded.path());
-    let output = command.arg("--file-list").arg(list_path).output().unwrap();
+    let output = command.args(options).arg("--file-list").arg(list_path).output().unwrap();
     let code = output.status.code();
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(code, Some(0 | 1)), "{}: {says}", output.status);

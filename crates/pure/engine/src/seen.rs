@@ -47,7 +47,12 @@ impl Scan<'_, '_> {
         look: impl FnOnce(&mut Self) -> Flow,
     ) -> Flow {
         let keys = Keys::of(layer, depth);
-        if self.seen.0.contains(&keys.content) || self.seen.0.contains(&keys.named) {
+        if self.seen.0.contains(&keys.content) {
+            return Flow::Continue(());
+        }
+        if self.seen.0.contains(&keys.named) {
+            // So has what lies around it, under other names.
+            self.told.something = true;
             return Flow::Continue(());
         }
         let before = std::mem::take(&mut self.told);

@@ -205,6 +205,26 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(digits).collect()
 }
 
+/// A part that is passed over under the same names is told under others.
+#[test]
+fn what_is_told_of_a_part_counts_for_the_mail_around_it() {
+    let encoded = |mail: &str, name: &str| {
+        format!(
+            "Content-Type: application/octet-stream; name={name}\n\
+             Content-Transfer-Encoding: base64\n\n{}",
+            base64(mail.as_bytes())
+        )
+    };
+    let one = multipart("From: b@example.org", "=1", &[&attached("y")]);
+    let other = format!("{one}\n");
+    let parts = [encoded(&one, "a"), encoded(&other, "a"), encoded(&other, "b")];
+    let mail = multipart("From: a@example.org", "=0", &parts.each_ref().map(String::as_str));
+    let sets = [("a.hdb", format!("{MD5_OF_ABC}:3:Abc\n"))];
+    let (report, _) = scan(&sets, all(), mail.as_bytes());
+    let path = [b"b"[..].into(), b"y"[..].into()];
+    assert!(report.findings.iter().any(|one| one.member.0 == path), "{:?}", report.findings);
+}
+
 /// The same bytes lie in the mail, and in a mail that is encoded in it.
 #[test]
 fn equal_parts_are_looked_at_where_other_things_lie_around_them() {

@@ -1,11 +1,14 @@
 //! Twenty containers of a foreign writer around random payloads, for the formats that few write.
 //!
 //! BinHex by `binhex` of macutils (Python had one until 3.10), help files by `chmcmd` of Free Pascal.
-//! TNEF, OneNote, Flash and links have none here yet. Looked for in Debian 12: readers there are for all
-//! of them (`ytnef`, `tnef`, Convert::TNEF; liblnk, which only reads; yaswfp), writers for Flash, where
-//! `ffmpeg -f swf` and libfreehep write movies of pictures, in which no payload stays as it was, and for
-//! TNEF KTNEFWriter of libkf5tnef, which takes all of Qt to be called. These four are made by hand, in
-//! `others.rs`, `onenote.rs` and `make_mail.py`, and real ones are read from ClamAV's unit tests.
+//! Flash, links, TNEF and OneNote have none here. Of Flash, `ffmpeg -f swf` and libfreehep write movies of
+//! pictures, in which no payload stays as it was, and the crate of Ruffle brings arithmetic of large
+//! numbers, which two of our crates alone may use. Python's pylnk3 writes links and is in no package of
+//! Debian 12, the crate mslnk is for Windows alone. Of writers of TNEF there is KTNEFWriter, for which a
+//! test would need all of Qt; of OneNote none is known. Readers there are for all (yaswfp, liblnk,
+//! `ytnef`, `tnef`, Convert::TNEF, pyOneNote). These four are made by hand after the specifications, in
+//! `others.rs`, `make_mail.py` and `onenote.rs`; real ones are read from ClamAV's unit tests, where they
+//! have some.
 #![allow(clippy::disallowed_methods, reason = "tests write what foreign tools pack")]
 
 mod common;

@@ -102,6 +102,11 @@ fn decode(text: &[u8], start: usize, out: &mut Output<'_>) -> (usize, Result<(),
     let mut runs = Runs::default();
     let (mut bits, mut count, mut foreign) = (0_u32, 0_u8, false);
     for (&byte, place) in rest.iter().zip(from..) {
+        if place.is_multiple_of(4096)
+            && let Err(stop) = out.read(4096)
+        {
+            return (place, Err(stop));
+        }
         if byte == b':' {
             let end = place.saturating_add(1);
             let damage = Err(Stop::Damaged("a byte that BinHex does not have"));

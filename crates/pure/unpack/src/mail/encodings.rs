@@ -194,6 +194,8 @@ fn decode_printable(
     out: &mut Output<'_>,
     is_ambiguous: &mut bool,
 ) -> Result<(), Stop> {
+    // Soft breaks make nothing that would be paid for.
+    out.read(text.len())?;
     let mut rest = text;
     while !rest.is_empty() {
         let at = memchr::memchr(b'=', rest).unwrap_or(rest.len());

@@ -1,5 +1,6 @@
 //! The parts of a mail, as one kind of reader sees them.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
@@ -51,6 +52,7 @@ pub(crate) fn walk(bytes: &[u8], policy: Policy, budget: &Budget<'_>) -> Seen {
         is_kept: false,
         is_in_digest: false,
         passed_over: None,
+        compared: Cell::new(0),
         seen: Seen::default(),
     };
     if let Err(reason) = walk.run(budget) {
@@ -75,6 +77,8 @@ struct Walk<'a> {
     /// Where the first line stands that the lenient reader passed over in this header. Others begin
     /// the body there.
     passed_over: Option<usize>,
+    /// Work of comparing boundaries that is not paid yet, in bytes read.
+    compared: Cell<usize>,
     seen: Seen,
 }
 
@@ -113,8 +117,10 @@ impl Walk<'_> {
         };
         let (mut at, mut paid, mut was_blank) = (0_usize, 0_usize, true);
         while let Some(line) = line(self.bytes, at, ends) {
-            if line.next.saturating_sub(paid) >= WORK {
-                budget.work(line.next.saturating_sub(paid))?;
+            let unpaid = line.next.saturating_sub(paid).saturating_add(self.compared.get());
+            if unpaid >= WORK {
+                budget.work(unpaid)?;
+                self.compared.set(0);
                 paid = line.next;
             }
             if self.seen.parts.len() >= MAX_PARTS {
@@ -134,7 +140,7 @@ impl Walk<'_> {
             was_blank = text.is_empty();
             at = line.next;
         }
-        budget.work(at.saturating_sub(paid))?;
+        budget.work(at.saturating_sub(paid).saturating_add(self.compared.get()))?;
         self.finish(self.bytes.len());
         if !self.stack.is_empty() && self.policy == Policy::First {
             let (what, offset) = ("the closing boundary is missing", to_u64(self.bytes.len()));
@@ -165,6 +171,8 @@ impl Walk<'_> {
 
     fn delimiter(&self, text: &[u8], line: &Line) -> Option<Delimiter> {
         let named = text.strip_prefix(b"--")?.trim_ascii_end();
+        // The first is part of reading the line.
+        self.compare(self.stack.len().saturating_sub(1));
         if self.policy == Policy::Lenient {
             return self.lenient(named, line);
         }
@@ -193,6 +201,12 @@ impl Walk<'_> {
         is_field.then_some(Delimiter::Opens(0))
     }
 
+    /// Counts boundaries that were compared: a line may be held against hundreds.
+    fn compare(&self, boundaries: usize) {
+        let work = boundaries.saturating_mul(A_BOUNDARY);
+        self.compared.set(self.compared.get().saturating_add(work));
+    }
+
     /// The length of the longest boundary that `named` begins with.
     fn longest_known(&self, named: &[u8]) -> Option<usize> {
         let mut prefix = named.get(..super::fields::MAX_BOUNDARY).unwrap_or(named);
@@ -205,6 +219,7 @@ impl Walk<'_> {
                 return is_any.then_some(common);
             }
             prefix = prefix.get(..common)?;
+            self.compare(COMPARED_FOR_ONE);
         }
     }
 
@@ -360,6 +375,10 @@ const MAX_KNOWN: usize = 1 << 16;
 const MAX_FIELDS: usize = 100;
 /// Bytes of one field, as ClamAV's `HEURISTIC_EMAIL_MAX_HEADER_BYTES`.
 const MAX_FIELD: usize = 256 << 10;
+/// What it costs to compare a boundary, in bytes read.
+const A_BOUNDARY: usize = 16;
+/// Boundaries that are compared to find one of many.
+const COMPARED_FOR_ONE: usize = 16;
 /// Bytes between two payments.
 const WORK: usize = 64 << 10;
 /// Reasons kept.

@@ -40,7 +40,9 @@ pub(super) fn text(
     let mut stack = Stack { is_old, names, defined, budget, copied: 0, parts: Vec::new() };
     let mut rest = formula;
     while let Some((&token, after)) = rest.split_first() {
-        match stack.take(token, after)? {
+        let used = stack.take(token, after)?;
+        stack.pay(0)?;
+        match used {
             Some(used) => rest = after.get(used..).unwrap_or_default(),
             None => {
                 stack.parts.push("?".to_owned());
@@ -109,6 +111,8 @@ impl Stack<'_> {
     }
 
     fn operand(&mut self, text: String, used: usize) -> Option<usize> {
+        // Names are copied: a token of five bytes stands for hundreds.
+        self.copied = self.copied.saturating_add(text.len());
         self.parts.push(text);
         Some(used)
     }

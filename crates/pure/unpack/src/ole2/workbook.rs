@@ -1,5 +1,7 @@
 //! Workbooks, \[MS-XLS\]: their encryption, their drawings, and their macro sheets of Excel 4.0.
 
+use std::collections::BTreeMap;
+
 use super::formula::{Names, text};
 use super::{u16_at, u32_at};
 use crate::budget::Budget;
@@ -87,8 +89,8 @@ fn records(stream: &[u8]) -> impl Iterator<Item = Record<'_>> {
 /// Writes macro sheets down while records pass.
 #[derive(Debug, Default)]
 struct Sheets {
-    /// BOUNDSHEET: where the substream begins, and what it is called.
-    known: Vec<(u32, String)>,
+    /// BOUNDSHEET: where the substream begins, and what it is called; the first of several counts.
+    known: BTreeMap<u32, String>,
     /// Names that formulas cite by number.
     defined: Vec<String>,
     functions: Option<Names>,
@@ -133,7 +135,7 @@ impl Sheets {
             self.is_old = version != BIFF8;
         }
         let place = u32::try_from(record.offset).unwrap_or(u32::MAX);
-        let name = self.known.iter().find(|(at, _)| *at == place).map(|(_, name)| name.clone());
+        let name = self.known.get(&place).cloned();
         let is_known_macro = name.as_ref().is_some_and(|name| name.ends_with(')'));
         self.inside = is_macro || (is_known_macro && u16_at(record.data, 2) != Some(0x10));
         if self.inside {
@@ -159,11 +161,15 @@ impl Sheets {
             };
             let name = format!("{name} ({state})");
             self.line("sheet ", &name);
-            if self.known.len() < MAX_NAMES {
-                self.known.push((place, name));
-            }
-        } else if self.known.len() < MAX_NAMES {
-            self.known.push((place, name));
+            self.know(place, name);
+        } else {
+            self.know(place, name);
+        }
+    }
+
+    fn know(&mut self, place: u32, name: String) {
+        if self.known.len() < MAX_NAMES {
+            self.known.entry(place).or_insert(name);
         }
     }
 

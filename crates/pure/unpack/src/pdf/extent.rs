@@ -39,7 +39,7 @@ impl Ends {
     ) -> Vec<Extent> {
         let bytes = document.bytes;
         let lengths = lengths(document, dictionary);
-        let word = self.endstream.after(bytes, start);
+        let word = self.endstream.after(bytes, start, &document.purse);
         let by_word = word.map(|word| (word, without_line(bytes, start, word)));
         let ends: Vec<_> = lengths
             .iter()
@@ -60,7 +60,7 @@ impl Ends {
             let is_told = !lengths.is_empty();
             push(end, if is_told { Reading::Keyword } else { Reading::Agreed }, None);
         } else {
-            let end = self.endobj.after(bytes, start).unwrap_or(bytes.len());
+            let end = self.endobj.after(bytes, start, &document.purse).unwrap_or(bytes.len());
             let (what, offset) = ("the stream does not end", to_u64(end));
             push(end, Reading::Keyword, Some(NotScanned::Damaged { what, offset }));
         }

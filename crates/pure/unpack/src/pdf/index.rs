@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::document::{Document, Object, packed_objects};
 use super::extent::Ends;
@@ -43,7 +44,7 @@ pub(super) struct Uses {
 /// A file name as a file specification has it.
 #[derive(Debug)]
 pub(super) struct FileName {
-    raw: Vec<u8>,
+    raw: Rc<[u8]>,
     owner: Option<Owner>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Index<'a> {
             index.document.purse.settle(budget)?;
         }
         index.document.sort();
-        index.security = Security::of(&index.document, &xref.encrypts, &xref.ids);
+        index.security = Security::of(&index.document, &xref.encrypts, &xref.ids, budget)?;
         index.open_packed(budget)?;
         index.document.sort();
         Ok(index)
@@ -200,7 +201,7 @@ impl<'a> Index<'a> {
     /// The name of the embedded file in an object.
     pub(super) fn name(&self, number: u32) -> Option<Vec<u8>> {
         let name = self.uses.names.get(&number)?;
-        Some(super::text::decode(self.string(name.raw.clone(), name.owner)))
+        Some(super::text::decode(self.string(name.raw.to_vec(), name.owner)))
     }
 
     /// Whether an object is a script or an embedded file.
@@ -239,22 +240,29 @@ impl Uses {
                     scripts.insert(*number);
                 }
             }
-            for files in dictionary.all(b"EF").filter_map(Value::dictionary) {
-                let name = [b"UF".as_slice(), b"F", b"Desc"]
-                    .iter()
-                    .find_map(|key| dictionary.last(key)?.text());
+            let mut files = dictionary.all(b"EF").filter_map(Value::dictionary).peekable();
+            // Read once, however many files have it.
+            let name = files.peek().and_then(|_| file_name(dictionary));
+            for files in files {
+                let Some(raw) = &name else { continue };
                 for (_, file) in &files.0 {
-                    if let (Value::Reference(number), Some(name)) = (file, name)
+                    if let Value::Reference(number) = file
                         && names.len() < MAX_NAMES
                     {
-                        let mut raw = name.bytes();
-                        raw.truncate(MAX_NAME);
-                        names.insert(*number, FileName { raw, owner });
+                        names.insert(*number, FileName { raw: Rc::clone(raw), owner });
                     }
                 }
             }
         });
     }
+}
+
+/// The name in a file specification.
+fn file_name(dictionary: &Dictionary<'_>) -> Option<Rc<[u8]>> {
+    let keys = [b"UF".as_slice(), b"F", b"Desc"];
+    let mut raw = keys.iter().find_map(|key| dictionary.last(key)?.text())?.bytes();
+    raw.truncate(MAX_NAME);
+    Some(raw.into())
 }
 
 impl Owner {

@@ -3,6 +3,8 @@
 use super::cipher::{aes, cbc_decrypt, hash_5, hash_6, md5, object_key, rc4};
 use super::document::Document;
 use super::syntax::{Dictionary, Value};
+use crate::budget::Budget;
+use crate::reason::NotScanned;
 
 /// What a document says of its encryption.
 #[derive(Debug, Default)]
@@ -55,20 +57,31 @@ pub(super) struct Owner {
 
 impl Security {
     /// Tries every dictionary that a trailer names, with every first part of a file identifier.
-    pub(super) fn of(document: &Document<'_>, encrypts: &[Value<'_>], ids: &[Vec<u8>]) -> Self {
+    pub(super) fn of(
+        document: &Document<'_>,
+        encrypts: &[Value<'_>],
+        ids: &[Vec<u8>],
+        budget: &Budget<'_>,
+    ) -> Result<Self, NotScanned> {
         let mut security = Self::Absent;
         for encrypt in encrypts {
             for value in document.resolve(encrypt) {
                 let Some(dictionary) = value.dictionary() else { continue };
                 let fields = Fields { document, dictionary };
-                let ids = ids.iter().map(Vec::as_slice).chain([&[][..]]);
-                if let Some(handler) = ids.into_iter().find_map(|id| fields.open(id)) {
-                    return Self::Open(handler);
+                // Keys of 256 bits do not depend on the identifier.
+                let is_one = fields.version() >= 5;
+                let ids = ids.iter().map(Vec::as_slice).filter(|_| !is_one).chain([&[][..]]);
+                for id in ids {
+                    let hashed = if is_one { HASH_6 } else { id.len().saturating_mul(HASHES) };
+                    budget.work(hashed)?;
+                    if let Some(handler) = fields.open(id) {
+                        return Ok(Self::Open(handler));
+                    }
                 }
                 security = Self::Locked(fields.method());
             }
         }
-        security
+        Ok(security)
     }
 }
 
@@ -115,7 +128,7 @@ impl Fields<'_> {
         if self.name(b"Filter").is_some_and(|name| name != b"Standard") {
             return None;
         }
-        let version = self.integer(b"V").unwrap_or(0);
+        let version = self.version();
         let key = if version >= 5 { self.key_256() } else { self.key_128(id, version) }?;
         let filters = self.filters();
         let method = |key: &[u8]| match version {
@@ -204,6 +217,10 @@ impl Fields<'_> {
         }
     }
 
+    fn version(&self) -> i64 {
+        self.integer(b"V").unwrap_or(0)
+    }
+
     fn encrypts_metadata(&self) -> bool {
         !self.dictionary.all(b"EncryptMetadata").any(|value| *value == Value::False)
     }
@@ -239,5 +256,9 @@ fn check_3(key: &[u8], id: &[u8]) -> Vec<u8> {
 /// What an empty password is filled up with, algorithm 2 a.
 const PADDING: &[u8] = b"\x28\xbf\x4e\x5e\x4e\x75\x8a\x41\x64\x00\x4e\x56\xff\xfa\x01\x08\
     \x2e\x2e\x00\xb6\xd0\x68\x3e\x80\x2f\x0c\xa9\xfe\x64\x53\x69\x7a";
+/// Digests over an identifier that it takes to try it: one for the key, one for each check.
+const HASHES: usize = 4;
+/// The work of the four hashes of algorithm 2.B, in bytes of a decoder: each encrypts some megabytes.
+const HASH_6: usize = 1 << 21;
 /// Crypt filters that are read of one document. Writers make one or two.
 const MAX_FILTERS: usize = 64;

@@ -83,7 +83,8 @@ fn decimal(digits: &[u8]) -> u32 {
     digits.iter().fold(0, add)
 }
 
-/// The places of one word, asked for in rising order: each byte is searched once.
+/// The places of one word: asked for in rising order, each byte is searched once; in any other, it is
+/// paid for.
 #[derive(Debug)]
 pub(super) struct Places {
     finder: Finder<'static>,
@@ -99,12 +100,14 @@ impl Places {
     }
 
     /// The first at or after `at`.
-    pub(super) fn after(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+    pub(super) fn after(&mut self, bytes: &[u8], at: usize, purse: &Purse) -> Option<usize> {
         let is_good = self.is_known && at >= self.from && self.next.is_none_or(|next| at <= next);
         if !is_good {
             let found = bytes.get(at..).and_then(|rest| self.finder.find(rest));
             self.next = found.map(|found| at.saturating_add(found));
             (self.from, self.is_known) = (at, true);
+            let end = self.next.unwrap_or(bytes.len());
+            purse.read(end.saturating_sub(at), Again::No);
         }
         self.next
     }
@@ -185,8 +188,10 @@ mod tests {
 
     #[test]
     fn places_are_right_in_any_order() {
-        let (text, mut places) = (b"ab..ab..", Places::of(b"ab"));
-        let found = [0, 1, 4, 5, 2, 9].map(|at| places.after(text, at));
+        let (text, mut places, purse) = (b"ab..ab..", Places::of(b"ab"), Purse::new(8));
+        let found = [0, 1, 4, 5, 2, 9].map(|at| places.after(text, at, &purse));
         assert_eq!(found, [Some(0), Some(4), Some(4), None, Some(4), None]);
+        // Searches of 0, 3, 3 and 2 bytes; what was known cost nothing.
+        assert_eq!(purse.unpaid.get(), 5 * AN_OBJECT + 3 + 3 + 2);
     }
 }

@@ -106,6 +106,8 @@ fn itanium(block: &mut [u8], offset: u32) {
 fn delta(block: &mut [u8], channels: usize) {
     let packed = block.to_vec();
     let mut source = packed.iter();
+    // Channels beyond the last byte have none.
+    let channels = channels.min(block.len());
     for channel in 0..channels {
         let mut before = 0_u8;
         let places = block.iter_mut().skip(channel).step_by(channels.max(1));
@@ -161,6 +163,7 @@ fn predict(left: u8, up: u8, corner: u8) -> u8 {
 fn audio(block: &mut [u8], channels: usize) {
     let packed = block.to_vec();
     let mut source = packed.iter();
+    let channels = channels.min(block.len());
     for channel in 0..channels {
         let mut state = Predictor::<3>::default();
         let places = block.iter_mut().skip(channel).step_by(channels.max(1));
@@ -266,3 +269,20 @@ impl<const N: usize> Predictor<N> {
 
 /// What addresses of x86 are counted in.
 const SPACE: u32 = 1 << 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program may name as many as it likes, and each was gone through.
+    #[test]
+    fn channels_beyond_the_block_cost_nothing() {
+        for filter in [|channels| Filter::Delta { channels }, |channels| Filter::Audio { channels }]
+        {
+            let [mut few, mut many] = [[1, 2, 3]; 2];
+            filter(3).run(&mut few, 0);
+            filter(usize::MAX).run(&mut many, 0);
+            assert_eq!(few, many);
+        }
+    }
+}

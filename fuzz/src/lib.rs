@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod normal;
+pub mod policy;
 pub mod unpack;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("normal_text", normal::text),
     ("pcre", pcre),
     ("pe", pe),
+    ("policy", policy::policy),
     ("recheck", recheck),
     ("signature_container", signature_container),
     ("signatures", signatures),
@@ -83,6 +85,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("unpack_xz", unpack::xz),
     ("unpack_zip", unpack::zip),
     ("unpack_zstd", unpack::zstd),
+    ("verdict", policy::verdict),
 ];
 
 /// Signatures and a file in which they are looked for. The input is the set, `.ndb`, and one of `.ldb`

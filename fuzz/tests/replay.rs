@@ -97,6 +97,16 @@ fn pe_survives_its_corpus() {
 }
 
 #[test]
+fn policy_survives_its_corpus() {
+    replay("policy");
+}
+
+#[test]
+fn verdict_survives_its_corpus() {
+    replay("verdict");
+}
+
+#[test]
 fn recheck_survives_its_corpus() {
     replay("recheck");
 }

@@ -116,7 +116,7 @@ fn another_signature_under_the_same_campaign_is_no_second_look() {
     let output = desk.check(&["--class", "office", "--explain", both[0], both[1]]);
     assert_eq!(output.code(), 3);
     assert!(
-        output.out().contains("got 1 by campaigns of their own, of golden, other"),
+        output.out().contains("got 1, since golden, other share campaigns"),
         "{}",
         output.out()
     );

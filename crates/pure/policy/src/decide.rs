@@ -25,10 +25,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>, exhibits: &[Exhibit]) -> D
     let allowances = policy.allowances.iter().zip(1..);
     rules.extend(allowances.filter_map(|(rule, number)| allowance(rule, number, request, &bench)));
     let (outcome, decisive) = conclude(&general, &rules);
-    let reason = match decisive {
-        Some(rule) => rule.reason.clone(),
-        None => unruled(outcome, &general, request),
-    };
+    let reason = reason(outcome, decisive, &general, &rules, request);
     let allowed = decisive.filter(|_| outcome == Outcome::Allowed);
     let ends = allowed.into_iter().flat_map(|rule| rule.until).chain(policy.until);
     Decision {
@@ -65,13 +62,32 @@ fn conclude<'r>(general: &[Clause], rules: &'r [RuleResult]) -> (Outcome, Option
     (if acts { Outcome::Allowed } else { Outcome::Unknown }, Some(allowance))
 }
 
-/// Why, where no rule has a word for it.
-fn unruled(outcome: Outcome, general: &[Clause], request: &Request<'_>) -> String {
-    let wanted = if outcome == Outcome::Denied { ClauseState::Failed } else { ClauseState::Open };
-    match general.iter().find(|clause| clause.state == wanted) {
-        Some(clause) => format!("{}: {}; needed: {}", clause.name, clause.got, clause.needed),
+/// Why: in the policy's words where a rule acts; else what is missing, since the words of a rule that
+/// would allow say what has not been shown.
+fn reason(
+    outcome: Outcome,
+    decisive: Option<&RuleResult>,
+    general: &[Clause],
+    rules: &[RuleResult],
+    request: &Request<'_>,
+) -> String {
+    let state = if outcome == Outcome::Denied { ClauseState::Failed } else { ClauseState::Open };
+    let unheld =
+        |clauses: &[Clause]| clauses.iter().find(|one| one.state == state).map(Clause::says);
+    match decisive {
+        Some(rule) if rule.effect == Effect::Acts => return rule.reason.clone(),
+        Some(rule) => return unheld(&rule.clauses).unwrap_or_else(|| rule.reason.clone()),
+        None => {}
+    }
+    if let Some(clause) = unheld(general) {
+        return clause;
+    }
+    let mut allowances = rules.iter().filter(|rule| rule.kind == RuleKind::Allow);
+    let failed = allowances.find_map(|rule| Some((rule.name(), unheld(&rule.clauses)?)));
+    match failed {
+        Some((rule, clause)) => format!("no rule allows it; of {rule}, {clause}"),
         None => {
-            format!("no rule allows it on `{}`, and what no rule allows is denied", request.class)
+            format!("no rule is about it on `{}`, and what no rule allows is denied", request.class)
         }
     }
 }

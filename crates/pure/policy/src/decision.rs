@@ -49,7 +49,7 @@ pub enum Outcome {
 pub struct Decision {
     /// The answer.
     pub outcome: Outcome,
-    /// Why, in the words of the policy where a rule decided.
+    /// Why: in the words of the policy where a rule acts, else the clause that does not hold.
     pub reason: String,
     /// The rule that decided, if one did: `deny 1`, `allow 2`.
     pub rule: Option<String>,
@@ -145,6 +145,11 @@ pub struct VerdictRow {
 }
 
 impl Clause {
+    /// What it is about, what was found and what is needed.
+    pub(crate) fn says(&self) -> String {
+        format!("{}: got {}; needed {}", self.name, self.got, self.needed)
+    }
+
     pub(crate) fn new(
         name: &'static str,
         got: impl Into<String>,

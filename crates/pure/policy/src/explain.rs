@@ -10,12 +10,12 @@ pub fn sentence(request: &Request<'_>, decision: &Decision) -> String {
     let product = watchglass_events::printable(&request.product.name);
     let class = watchglass_events::printable(request.class);
     let by = decision.rule.as_ref().map_or(String::new(), |rule| format!(" ({rule})"));
-    let says = match decision.outcome {
-        Outcome::Denied => "is denied",
-        Outcome::Unknown => "is not allowed, since something is missing",
-        Outcome::Allowed => "is allowed",
+    let (says, since) = match decision.outcome {
+        Outcome::Denied => ("is denied", ""),
+        Outcome::Unknown => ("is not allowed", ", since something is missing"),
+        Outcome::Allowed => ("is allowed", ""),
     };
-    format!("{product} {says} on `{class}`{by}: {}", decision.reason)
+    format!("{product} {says} on `{class}`{since}{by}: {}", decision.reason)
 }
 
 /// The decision with every clause that was looked at: what was found and what is needed.
@@ -65,6 +65,5 @@ fn clause(text: &mut String, indent: &str, clause: &Clause) {
         ClauseState::Open => "OPEN",
         ClauseState::Held => "yes ",
     };
-    let Clause { name, got, needed, .. } = clause;
-    text.push_str(&format!("{indent}{state} {name}: got {got}; needed {needed}\n"));
+    text.push_str(&format!("{indent}{state} {}\n", clause.says()));
 }

@@ -139,9 +139,7 @@ fn missing(decision: &Decision) -> String {
     });
     let general = decision.general.iter().map(|clause| ("general".to_owned(), clause));
     let unheld = general.chain(of_rules).filter(|(_, clause)| clause.state != ClauseState::Held);
-    let texts = unheld.map(|(rule, clause)| {
-        format!("{rule}: {}: got {}; needed {}", clause.name, clause.got, clause.needed)
-    });
+    let texts = unheld.map(|(rule, clause)| format!("{rule}: {}", clause.says()));
     texts.collect::<Vec<_>>().join(" | ")
 }
 

@@ -156,7 +156,12 @@ pub(crate) fn weigh(bench: &Bench<'_>, quorum: &Quorum) -> Weighed {
 /// What a rule asks of one verdict.
 fn asked(quorum: &Quorum, assayer: &str, verdict: &Verdict, now: Option<Moment>) -> Vec<Clause> {
     let mut clauses = vec![
-        Clause::held("named", assayer, one_of(quorum), quorum.of.contains(assayer)),
+        Clause::held(
+            "named",
+            assayer,
+            format!("one of {}", one_of(quorum)),
+            quorum.of.contains(assayer),
+        ),
         age(quorum, verdict, now),
         Clause::held(
             "grade",
@@ -201,7 +206,8 @@ fn one_build(bench: &Bench<'_>, quorum: &Quorum) -> Clause {
     }
     let builds = bench.builds().count();
     let state = if builds > 1 { ClauseState::Open } else { ClauseState::Held };
-    let got = format!("verdicts on {builds} builds, and none is stated to be installed");
+    let plural = if builds == 1 { "" } else { "s" };
+    let got = format!("verdicts on {builds} build{plural}, and none is stated to be installed");
     Clause::new("build", got, "verdicts on one build", state)
 }
 
@@ -236,11 +242,12 @@ fn assayers(counted: &[(&str, &Verdict)], quorum: &Quorum) -> Clause {
     let count =
         independent::count(counted.iter().map(|(name, verdict)| (*name, verdict.seed.as_str())));
     let names: BTreeSet<&str> = counted.iter().map(|(name, _)| *name).collect();
+    let alone = names.len() == count;
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
     let got = match count {
         0 => "none".to_owned(),
-        1 => format!("1 by campaigns of their own, of {names}"),
-        _ => format!("{count} by campaigns of their own, of {names}"),
+        _ if alone => format!("{count}: {names}"),
+        _ => format!("{count}, since {names} share campaigns"),
     };
     let state = if count >= quorum.at_least { ClauseState::Held } else { ClauseState::Open };
     let needed =
@@ -253,7 +260,7 @@ fn one_of(quorum: &Quorum) -> String {
 }
 
 /// `90 days`, `36 hours`, and what is less than an hour in seconds.
-pub(crate) fn duration(seconds: u64) -> String {
+fn duration(seconds: u64) -> String {
     let (number, unit) = match seconds {
         0..3_600 => (seconds, "second"),
         3_600..172_800 => (seconds / 3_600, "hour"),

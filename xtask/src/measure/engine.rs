@@ -36,8 +36,8 @@ pub(super) const WHAT: &str = "our scanner against clamscan on the same files an
 
 /// Rounds of all in turn; the figures are medians.
 const ROUNDS: usize = 3;
-/// In so many of them clamscan runs, which takes a minute and whose figures differ by a few hundredths.
-const RIVAL_ROUNDS: usize = 2;
+/// In so many of them clamscan runs, which takes minutes and is far from what is promised.
+const RIVAL_ROUNDS: usize = 1;
 /// Starts of ours.
 const STARTS: usize = 9;
 
